@@ -1,0 +1,189 @@
+//! A connector: typed for its author, erased for the runtime.
+
+use std::any::Any;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{Auth, Batch, Credentials, Effect, Error, Http, Page, Result, Stream, Tool, schema};
+
+/// Code for one ecosystem.
+///
+/// A value of it is made anew for every call, from the configuration, the credentials of that
+/// moment and the call's [`Http`]; it holds no state between calls.
+pub trait Connector: Sized + Send + Sync + 'static {
+    /// The folder, the tools' prefix, the section of the configuration and the audit's value.
+    const ID: &'static str;
+    /// The name that people know.
+    const TITLE: &'static str;
+    /// The section of the configuration; its schema draws the dashboard's form.
+    type Config: DeserializeOwned + JsonSchema;
+
+    fn auth() -> Auth;
+    /// The vendor's request limits for one connection.
+    fn limits() -> Limits;
+    fn connect(config: Self::Config, credentials: Credentials, http: Http) -> Result<Self>;
+    /// The cheapest request that proves the credentials.
+    fn check(&self) -> impl Future<Output = Result<Account>> + Send;
+    fn tools() -> Vec<Tool<Self>>;
+    fn streams() -> Vec<Stream<Self>> {
+        Vec::new()
+    }
+}
+
+/// Whose account the credentials open.
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct Account {
+    pub id: String,
+    pub name: String,
+}
+
+/// The vendor's limits: never more than `burst + per_second × t` requests in any `t` seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    pub burst: NonZeroU32,
+    /// The time in which one request is earned.
+    pub replenish: Duration,
+}
+
+impl Limits {
+    /// At most `max` requests in any window: part of them as a burst, the rest earned evenly.
+    pub fn window(max: u32, window: Duration) -> Limits {
+        let burst = (max * 2 / 5).max(1);
+        let earned = (max - burst).max(1);
+        Limits { burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), replenish: window / earned }
+    }
+}
+
+/// A connector as the runtime holds it.
+pub struct ErasedConnector {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub auth: Auth,
+    pub limits: Limits,
+    pub config_schema: Value,
+    pub tools: Vec<ErasedTool>,
+    pub streams: Vec<ErasedStream>,
+    check: Check,
+}
+
+/// What a call needs to open the connector: its section of the configuration, the credentials and
+/// the HTTP of this call.
+#[derive(Clone)]
+pub struct Opening {
+    pub config: Value,
+    pub credentials: Credentials,
+    pub http: Http,
+}
+
+type Check = Arc<dyn Fn(Opening) -> BoxFuture<'static, Result<Account>> + Send + Sync>;
+type RunErased = Arc<dyn Fn(Opening, Value) -> BoxFuture<'static, Result<Value>> + Send + Sync>;
+type FetchErased = Arc<dyn Fn(&Opened, Page) -> BoxFuture<'static, Result<Batch>> + Send + Sync>;
+
+/// A tool without its connector's type.
+#[derive(Clone)]
+pub struct ErasedTool {
+    pub name: &'static str,
+    pub title: String,
+    pub description: String,
+    pub effect: Effect,
+    pub idempotent: bool,
+    pub deadline: Duration,
+    pub input: Value,
+    pub output: Value,
+    run: RunErased,
+}
+
+impl ErasedTool {
+    /// Opens the connector and runs the tool.
+    pub async fn run(&self, opening: Opening, arguments: Value) -> Result<Value> {
+        (self.run)(opening, arguments).await
+    }
+}
+
+/// A stream without its connector's type.
+#[derive(Clone)]
+pub struct ErasedStream {
+    pub name: &'static str,
+    pub complete: bool,
+    open: Arc<dyn Fn(Opening) -> Result<Opened> + Send + Sync>,
+    fetch: FetchErased,
+}
+
+/// A connector that was opened for a walk over a stream.
+pub struct Opened(Arc<dyn Any + Send + Sync>);
+
+impl ErasedStream {
+    pub fn open(&self, opening: Opening) -> Result<Opened> {
+        (self.open)(opening)
+    }
+
+    pub async fn fetch(&self, opened: &Opened, page: Page) -> Result<Batch> {
+        (self.fetch)(opened, page).await
+    }
+}
+
+impl ErasedConnector {
+    pub fn of<C: Connector>() -> ErasedConnector {
+        ErasedConnector {
+            id: C::ID,
+            title: C::TITLE,
+            auth: C::auth(),
+            limits: C::limits(),
+            config_schema: schema::input::<C::Config>(),
+            tools: C::tools().into_iter().map(erase_tool).collect(),
+            streams: C::streams().into_iter().map(erase_stream).collect(),
+            check: Arc::new(|opening| Box::pin(async move { open::<C>(opening)?.check().await })),
+        }
+    }
+
+    /// Proves the credentials with the cheapest request.
+    pub async fn check(&self, opening: Opening) -> Result<Account> {
+        (self.check)(opening).await
+    }
+}
+
+fn open<C: Connector>(opening: Opening) -> Result<C> {
+    let config = serde_json::from_value(opening.config)
+        .map_err(|e| Error::invalid_input(format!("configuration of {}: {e}", C::ID)))?;
+    C::connect(config, opening.credentials, opening.http)
+}
+
+fn erase_tool<C: Connector>(tool: Tool<C>) -> ErasedTool {
+    let tool = Arc::new(tool);
+    ErasedTool {
+        name: tool.name,
+        title: tool.title.clone(),
+        description: tool.description.clone(),
+        effect: tool.effect,
+        idempotent: tool.idempotent,
+        deadline: tool.deadline,
+        input: tool.input.clone(),
+        output: tool.output.clone(),
+        run: Arc::new(move |opening, arguments| {
+            let tool = tool.clone();
+            Box::pin(async move { tool.run(&open::<C>(opening)?, arguments).await })
+        }),
+    }
+}
+
+fn erase_stream<C: Connector>(stream: Stream<C>) -> ErasedStream {
+    let stream = Arc::new(stream);
+    ErasedStream {
+        name: stream.name,
+        complete: stream.complete,
+        open: Arc::new(|opening| Ok(Opened(Arc::new(open::<C>(opening)?)))),
+        fetch: Arc::new(move |opened, page| {
+            let (stream, connector) = (stream.clone(), opened.0.clone().downcast::<C>());
+            Box::pin(async move {
+                let connector = connector.map_err(|_| Error::internal("a stream was opened with another connector"))?;
+                stream.fetch(&connector, page).await
+            })
+        }),
+    }
+}

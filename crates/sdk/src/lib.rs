@@ -1,0 +1,20 @@
+//! The vocabulary of a connector.
+//!
+//! A connector translates a tool call into a vendor's HTTP and nothing else. This crate holds the
+//! words that it needs for that: [`Error`], [`Tool`], [`Connector`], [`Stream`], [`Http`] and
+//! [`Credentials`]. It knows no database, no web server, no MCP and no vendor.
+
+pub mod error;
+pub mod tool;
+pub mod schema;
+pub mod connector;
+pub mod stream;
+pub mod auth;
+pub mod http;
+
+pub use auth::{Auth, Credentials};
+pub use connector::{Account, Connector, ErasedConnector, Limits};
+pub use error::{Error, Kind, Result};
+pub use http::Http;
+pub use stream::{Batch, Page, Record, Stream};
+pub use tool::{Effect, Tool};

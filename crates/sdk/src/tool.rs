@@ -1,0 +1,189 @@
+//! A tool: an arguments struct, an async function, and one line that names its effect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{Error, Result, schema};
+
+/// What a tool does to the world. It feeds the policy and MCP's annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Changes nothing anywhere.
+    Read,
+    /// Changes only our own copy of the business: a sync, a note, a nickname.
+    Internal,
+    /// Changes something at a vendor, or sends something to a person.
+    Write,
+    /// Removes or overwrites something at a vendor.
+    Destructive,
+}
+
+impl Effect {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Effect::Read => "read",
+            Effect::Internal => "internal",
+            Effect::Write => "write",
+            Effect::Destructive => "destructive",
+        }
+    }
+
+    /// Whether the call has an effect outside our own database, so that its intent must be
+    /// committed before it happens.
+    pub fn is_outward(self) -> bool {
+        matches!(self, Effect::Write | Effect::Destructive)
+    }
+}
+
+/// How long a tool may run unless it says otherwise. MCP clients give up after 60 s.
+pub const DEADLINE: Duration = Duration::from_secs(50);
+
+/// One tool over the state `S`: a connector, or the server's own scope.
+pub struct Tool<S> {
+    /// The name within its ecosystem, `list_invoices`.
+    pub name: &'static str,
+    /// A few words for people, `List invoices`.
+    pub title: String,
+    /// What the model reads: the doc comment of the arguments struct.
+    pub description: String,
+    pub effect: Effect,
+    /// The vendor carries out the same call twice without a second effect.
+    pub idempotent: bool,
+    pub deadline: Duration,
+    /// JSON Schema of the arguments.
+    pub input: Value,
+    /// JSON Schema of the answer.
+    pub output: Value,
+    run: Run<S>,
+}
+
+type Run<S> = Arc<dyn for<'a> Fn(&'a S, Value) -> BoxFuture<'a, Result<Value>> + Send + Sync>;
+
+impl<S: Send + Sync + 'static> Tool<S> {
+    /// A tool that changes nothing.
+    pub fn read<A, O, F>(name: &'static str, function: F) -> Tool<S>
+    where
+        A: Arguments,
+        O: Answer,
+        F: for<'a> Function<'a, S, A, Output = O>,
+    {
+        Tool::new(name, Effect::Read, function)
+    }
+
+    /// A tool that changes only our own copy.
+    pub fn internal<A, O, F>(name: &'static str, function: F) -> Tool<S>
+    where
+        A: Arguments,
+        O: Answer,
+        F: for<'a> Function<'a, S, A, Output = O>,
+    {
+        Tool::new(name, Effect::Internal, function)
+    }
+
+    /// A tool that changes or sends something at the vendor.
+    pub fn write<A, O, F>(name: &'static str, function: F) -> Tool<S>
+    where
+        A: Arguments,
+        O: Answer,
+        F: for<'a> Function<'a, S, A, Output = O>,
+    {
+        Tool::new(name, Effect::Write, function)
+    }
+
+    /// A tool that removes or overwrites something at the vendor.
+    pub fn destructive<A, O, F>(name: &'static str, function: F) -> Tool<S>
+    where
+        A: Arguments,
+        O: Answer,
+        F: for<'a> Function<'a, S, A, Output = O>,
+    {
+        Tool::new(name, Effect::Destructive, function)
+    }
+
+    /// Marks a write that may be repeated without a second effect.
+    pub fn idempotent(mut self) -> Tool<S> {
+        self.idempotent = true;
+        self
+    }
+
+    pub fn deadline(mut self, deadline: Duration) -> Tool<S> {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Runs the tool with arguments that were validated against [`Tool::input`].
+    pub async fn run(&self, state: &S, arguments: Value) -> Result<Value> {
+        (self.run)(state, arguments).await
+    }
+
+    fn new<A, O, F>(name: &'static str, effect: Effect, function: F) -> Tool<S>
+    where
+        A: Arguments,
+        O: Answer,
+        F: for<'a> Function<'a, S, A, Output = O>,
+    {
+        let function = Arc::new(function);
+        Tool {
+            name,
+            title: title(name),
+            description: schema::description::<A>(),
+            effect,
+            idempotent: effect == Effect::Read,
+            deadline: DEADLINE,
+            input: schema::input::<A>(),
+            output: schema::output::<O>(),
+            run: Arc::new(move |state, arguments| {
+                let function = function.clone();
+                Box::pin(async move { answer(function.call(state, parse(arguments)?).await?) })
+            }),
+        }
+    }
+}
+
+/// What a tool takes.
+pub trait Arguments: DeserializeOwned + JsonSchema + Send + 'static {}
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Arguments for T {}
+
+/// What a tool answers.
+pub trait Answer: Serialize + JsonSchema + Send + 'static {}
+impl<T: Serialize + JsonSchema + Send + 'static> Answer for T {}
+
+/// `async fn(&S, A) -> Result<Output>` with a future that may borrow the state.
+pub trait Function<'a, S: 'a, A>: Send + Sync + 'static {
+    type Output;
+    type Future: Future<Output = Result<Self::Output>> + Send + 'a;
+    fn call(&self, state: &'a S, arguments: A) -> Self::Future;
+}
+
+impl<'a, S: 'a, A, O, F, Fut> Function<'a, S, A> for F
+where
+    F: Fn(&'a S, A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<O>> + Send + 'a,
+{
+    type Output = O;
+    type Future = Fut;
+    fn call(&self, state: &'a S, arguments: A) -> Fut {
+        self(state, arguments)
+    }
+}
+
+fn parse<A: DeserializeOwned>(arguments: Value) -> Result<A> {
+    serde_json::from_value(arguments).map_err(|e| Error::invalid_input(format!("arguments: {e}")))
+}
+
+fn answer<O: Serialize>(output: O) -> Result<Value> {
+    serde_json::to_value(output).map_err(|e| Error::internal("the answer could not be written as JSON").with_source(e))
+}
+
+/// `list_invoices` → `List invoices`.
+fn title(name: &str) -> String {
+    let words = name.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
