@@ -52,7 +52,8 @@ fn generate<T: JsonSchema>() -> Map<String, Value> {
 fn strip(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            if map.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint") || f.starts_with("int")) {
+            if map.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint") || f.starts_with("int"))
+            {
                 map.remove("format");
             }
             if map.get("title").is_some_and(Value::is_string) {

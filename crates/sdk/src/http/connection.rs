@@ -1,0 +1,158 @@
+//! What all calls of one authorised account share: client, bucket, breaker and observer.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use recloser::{AsyncRecloser, Recloser};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Bucket, LocalBucket, Method, Quota, StatusCode};
+use crate::{Error, Limits, Result};
+
+/// How patient the pipeline is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// One attempt, from connecting to the last byte of the body.
+    pub timeout: Duration,
+    /// Attempts in all, the first included.
+    pub attempts: usize,
+    /// The first wait between attempts; it doubles up to `longest_wait`.
+    pub first_wait: Duration,
+    pub longest_wait: Duration,
+    /// Failures in a row that open the breaker, and how long it stays open.
+    pub breaker_failures: usize,
+    pub breaker_pause: Duration,
+    /// A larger answer is refused.
+    pub largest_body: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            timeout: Duration::from_secs(20),
+            attempts: 3,
+            first_wait: Duration::from_secs(2),
+            longest_wait: Duration::from_secs(10),
+            breaker_failures: 5,
+            breaker_pause: Duration::from_secs(60),
+            largest_body: 20 << 20,
+        }
+    }
+}
+
+/// One attempt, as the audit keeps it. It holds no header, no query and no body.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub ecosystem: &'static str,
+    pub execution: Option<Uuid>,
+    /// The path as the vendor documents it, without ids.
+    pub endpoint: &'static str,
+    pub method: Method,
+    pub status: Option<StatusCode>,
+    pub latency: Duration,
+    pub request_bytes: usize,
+    pub response_bytes: usize,
+    pub error: Option<String>,
+    /// Counted from 1.
+    pub number: usize,
+}
+
+/// Is told of every attempt when it ends, also when it is cancelled.
+pub type Observer = Arc<dyn Fn(Attempt) + Send + Sync>;
+
+/// One authorised account at a vendor.
+pub struct Connection {
+    pub(super) ecosystem: &'static str,
+    pub(super) client: reqwest::Client,
+    pub(super) settings: Settings,
+    pub(super) breaker: AsyncRecloser,
+    pub(super) observer: Observer,
+    bucket: Box<dyn Bucket>,
+    hold: Mutex<Hold>,
+}
+
+#[derive(Default)]
+struct Hold {
+    until: Option<Instant>,
+    exhausted: bool,
+}
+
+impl Connection {
+    pub fn new(
+        ecosystem: &'static str,
+        client: reqwest::Client,
+        limits: Limits,
+        settings: Settings,
+        observer: Observer,
+    ) -> Connection {
+        let breaker = Recloser::custom()
+            .error_rate(0.99)
+            .closed_len(settings.breaker_failures)
+            .half_open_len(1)
+            .open_wait(settings.breaker_pause)
+            .build();
+        Connection {
+            ecosystem,
+            client,
+            settings,
+            breaker: AsyncRecloser::from(breaker),
+            observer,
+            bucket: Box::new(LocalBucket::new(limits)),
+            hold: Mutex::default(),
+        }
+    }
+
+    /// Shares the bucket with other processes.
+    pub fn with_bucket(mut self, bucket: impl Bucket + 'static) -> Connection {
+        self.bucket = Box::new(bucket);
+        self
+    }
+
+    /// Waits for permission to send; fails at once when it would come after the deadline.
+    pub(super) async fn permission(&self, deadline: Instant) -> Result<()> {
+        loop {
+            let wait = match self.held() {
+                Some(wait) => wait?,
+                None => match self.bucket.take().await? {
+                    Ok(()) => return Ok(()),
+                    Err(wait) => wait,
+                },
+            };
+            if Instant::now() + wait > deadline {
+                return Err(self.busy(wait));
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Keeps what the vendor's headers said.
+    pub(super) fn learn(&self, quota: Quota) {
+        let mut hold = self.hold.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        hold.exhausted = quota.exhausted;
+        if let Some(pause) = quota.pause {
+            let until = Instant::now() + pause;
+            hold.until = Some(hold.until.map_or(until, |held| held.max(until)));
+        }
+    }
+
+    fn held(&self) -> Option<Result<Duration>> {
+        let mut hold = self.hold.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let until = hold.until?;
+        let wait = until.saturating_duration_since(Instant::now());
+        if wait.is_zero() {
+            *hold = Hold::default();
+            return None;
+        }
+        Some(if hold.exhausted { Err(self.busy(wait)) } else { Ok(wait) })
+    }
+
+    fn busy(&self, wait: Duration) -> Error {
+        Error::rate_limited(format!(
+            "the request limit of {} is used up for the next {} s",
+            self.ecosystem,
+            wait.as_secs() + 1
+        ))
+        .with_retry_after(wait)
+    }
+}
