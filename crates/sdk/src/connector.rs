@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Auth, Batch, Credentials, Effect, Error, Http, Page, Result, Stream, Tool, schema};
+use crate::tool::Spec;
+use crate::{Auth, Batch, Credentials, Error, Http, Page, Result, Stream, Tool, schema};
 
 /// Code for one ecosystem.
 ///
@@ -88,14 +89,7 @@ type FetchErased = Arc<dyn Fn(&Opened, Page) -> BoxFuture<'static, Result<Batch>
 /// A tool without its connector's type.
 #[derive(Clone)]
 pub struct ErasedTool {
-    pub name: &'static str,
-    pub title: String,
-    pub description: String,
-    pub effect: Effect,
-    pub idempotent: bool,
-    pub deadline: Duration,
-    pub input: Value,
-    pub output: Value,
+    pub spec: Spec,
     run: RunErased,
 }
 
@@ -157,14 +151,7 @@ fn open<C: Connector>(opening: Opening) -> Result<C> {
 fn erase_tool<C: Connector>(tool: Tool<C>) -> ErasedTool {
     let tool = Arc::new(tool);
     ErasedTool {
-        name: tool.name,
-        title: tool.title.clone(),
-        description: tool.description.clone(),
-        effect: tool.effect,
-        idempotent: tool.idempotent,
-        deadline: tool.deadline,
-        input: tool.input.clone(),
-        output: tool.output.clone(),
+        spec: tool.spec.clone(),
         run: Arc::new(move |opening, arguments| {
             let tool = tool.clone();
             Box::pin(async move { tool.run(&open::<C>(opening)?, arguments).await })

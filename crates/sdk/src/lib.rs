@@ -17,4 +17,4 @@ pub use connector::{Account, Connector, ErasedConnector, Limits};
 pub use error::{Error, Kind, Result};
 pub use http::Http;
 pub use stream::{Batch, Page, Record, Stream};
-pub use tool::{Effect, Tool};
+pub use tool::{Effect, Spec, Tool};

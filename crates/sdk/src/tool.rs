@@ -44,8 +44,9 @@ impl Effect {
 /// How long a tool may run unless it says otherwise. MCP clients give up after 60 s.
 pub const DEADLINE: Duration = Duration::from_secs(50);
 
-/// One tool over the state `S`: a connector, or the server's own scope.
-pub struct Tool<S> {
+/// What a caller sees of a tool.
+#[derive(Clone, Debug)]
+pub struct Spec {
     /// The name within its ecosystem, `list_invoices`.
     pub name: &'static str,
     /// A few words for people, `List invoices`.
@@ -53,13 +54,18 @@ pub struct Tool<S> {
     /// What the model reads: the doc comment of the arguments struct.
     pub description: String,
     pub effect: Effect,
-    /// The vendor carries out the same call twice without a second effect.
+    /// The same call twice has no second effect.
     pub idempotent: bool,
     pub deadline: Duration,
     /// JSON Schema of the arguments.
     pub input: Value,
     /// JSON Schema of the answer.
     pub output: Value,
+}
+
+/// One tool over the state `S`: a connector, or the server's own scope.
+pub struct Tool<S> {
+    pub spec: Spec,
     run: Run<S>,
 }
 
@@ -108,16 +114,16 @@ impl<S: Send + Sync + 'static> Tool<S> {
 
     /// Marks a write that may be repeated without a second effect.
     pub fn idempotent(mut self) -> Tool<S> {
-        self.idempotent = true;
+        self.spec.idempotent = true;
         self
     }
 
     pub fn deadline(mut self, deadline: Duration) -> Tool<S> {
-        self.deadline = deadline;
+        self.spec.deadline = deadline;
         self
     }
 
-    /// Runs the tool with arguments that were validated against [`Tool::input`].
+    /// Runs the tool with arguments that were validated against [`Spec::input`].
     pub async fn run(&self, state: &S, arguments: Value) -> Result<Value> {
         (self.run)(state, arguments).await
     }
@@ -129,7 +135,7 @@ impl<S: Send + Sync + 'static> Tool<S> {
         F: for<'a> Function<'a, S, A, Output = O>,
     {
         let function = Arc::new(function);
-        Tool {
+        let spec = Spec {
             name,
             title: title(name),
             description: schema::description::<A>(),
@@ -138,6 +144,9 @@ impl<S: Send + Sync + 'static> Tool<S> {
             deadline: DEADLINE,
             input: schema::input::<A>(),
             output: schema::output::<O>(),
+        };
+        Tool {
+            spec,
             run: Arc::new(move |state, arguments| {
                 let function = function.clone();
                 Box::pin(async move { answer(function.call(state, parse(arguments)?).await?) })
