@@ -11,6 +11,7 @@ pub mod connector;
 pub mod stream;
 pub mod auth;
 pub mod http;
+pub mod text;
 
 pub use auth::{Auth, Credentials};
 pub use connector::{Account, Connector, ErasedConnector, Limits};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// The schema of `T` as the arguments of a tool: an object that takes no unknown field.
 pub fn input<T: JsonSchema>() -> Value {
-    let mut schema = clean::<T>();
+    let mut schema = clean::<T>(SchemaSettings::for_deserialize);
     schema.insert("additionalProperties".into(), Value::Bool(false));
     schema.entry("properties").or_insert_with(|| json!({}));
     schema.remove("description");
@@ -18,30 +18,40 @@ pub fn input<T: JsonSchema>() -> Value {
 
 /// The schema of `T` as the answer of a tool: an object that may grow.
 pub fn output<T: JsonSchema>() -> Value {
-    let mut schema = clean::<T>();
+    let mut schema = clean::<T>(SchemaSettings::for_serialize);
     schema.remove("additionalProperties");
     Value::Object(schema)
 }
 
 /// The doc comment of `T`, which is the description that the model reads.
 pub fn description<T: JsonSchema>() -> String {
-    let schema = generate::<T>();
+    let schema = generate::<T>(SchemaSettings::for_deserialize);
     let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n")
 }
 
-fn clean<T: JsonSchema>() -> Map<String, Value> {
-    let mut schema = generate::<T>();
+/// Arguments without the members that are null: models send null for what they do not want to
+/// give, and the schemas of optional arguments do not know null.
+pub fn without_nulls(mut arguments: Value) -> Value {
+    if let Value::Object(map) = &mut arguments {
+        map.retain(|_, value| !value.is_null());
+    }
+    arguments
+}
+
+fn clean<T: JsonSchema>(side: fn(SchemaSettings) -> SchemaSettings) -> Map<String, Value> {
+    let mut schema = generate::<T>(side);
     for key in ["$schema", "title", "$defs"] {
         schema.remove(key);
     }
     schema.values_mut().for_each(strip);
+    drop_null(&mut schema);
     schema.insert("type".into(), json!("object"));
     schema
 }
 
-fn generate<T: JsonSchema>() -> Map<String, Value> {
-    let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
+fn generate<T: JsonSchema>(side: fn(SchemaSettings) -> SchemaSettings) -> Map<String, Value> {
+    let settings = side(SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true));
     match settings.into_generator().into_root_schema_for::<T>().to_value() {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -60,8 +70,50 @@ fn strip(value: &mut Value) {
                 map.remove("title");
             }
             map.values_mut().for_each(strip);
+            drop_null(map);
         }
         Value::Array(items) => items.iter_mut().for_each(strip),
         _ => {}
+    }
+}
+
+/// A property that may be left out need not be null as well. Without this every `Option` is a
+/// list of types or an `anyOf`, which some clients refuse.
+fn drop_null(object: &mut Map<String, Value>) {
+    let required: Vec<String> = object
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default();
+    let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (name, property) in properties.iter_mut() {
+        if let Some(property) = property.as_object_mut().filter(|_| !required.contains(name)) {
+            never_null(property);
+        }
+    }
+}
+
+fn never_null(property: &mut Map<String, Value>) {
+    if property.get("default").is_some_and(Value::is_null) {
+        property.remove("default");
+    }
+    for key in ["type", "enum"] {
+        let Some(Value::Array(names)) = property.get_mut(key) else { continue };
+        names.retain(|name| !name.is_null() && name != "null");
+        if key == "type" && names.len() == 1 {
+            let only = names.remove(0);
+            property.insert(key.into(), only);
+        }
+    }
+    let Some(Value::Array(choices)) = property.get_mut("anyOf") else { return };
+    choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+    if choices.len() != 1 {
+        return;
+    }
+    if let Value::Object(only) = choices.remove(0) {
+        property.remove("anyOf");
+        for (key, value) in only {
+            property.entry(key).or_insert(value);
+        }
     }
 }
