@@ -5,3 +5,5 @@
 
 pub mod scoring;
 pub mod grammar;
+pub mod person;
+pub mod insights;

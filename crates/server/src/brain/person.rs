@@ -1,0 +1,69 @@
+//! A contact and a deal as the scores and insights see them.
+
+use chrono::{DateTime, Utc};
+
+use super::insights::{Named, ago};
+use super::scoring::Facts;
+
+/// One contact, with what we know about speaking to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Person {
+    /// The vendor's id.
+    pub id: String,
+    pub name: Option<String>,
+    pub company: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub kind: Option<String>,
+    pub tags: Vec<String>,
+    pub created_at: Option<DateTime<Utc>>,
+    pub last_activity: Option<DateTime<Utc>>,
+    pub last_contact: Option<DateTime<Utc>>,
+    pub interactions: u64,
+}
+
+/// An open opportunity.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Deal {
+    pub id: String,
+    pub name: Option<String>,
+    pub stage: Option<String>,
+    pub value: f64,
+}
+
+impl Person {
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            has_tags: !self.tags.is_empty(),
+            kind: self.kind.as_deref(),
+            last_activity: self.last_activity,
+            last_contact: self.last_contact,
+            interactions: self.interactions,
+        }
+    }
+
+    pub fn is_lead(&self) -> bool {
+        self.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("lead"))
+    }
+
+    /// The name, or whatever else there is to call it by.
+    pub fn title(&self) -> &str {
+        let names = [&self.name, &self.company, &self.email, &self.phone];
+        names.into_iter().flatten().map(String::as_str).find(|name| !name.trim().is_empty()).unwrap_or(&self.id)
+    }
+
+    /// "last contact 23 days ago", "never contacted".
+    pub fn silence(&self, now: DateTime<Utc>) -> String {
+        self.last_contact.map_or("never contacted".into(), |at| format!("last contact {}", ago(now - at)))
+    }
+
+    pub fn named(&self, why: String) -> Named {
+        Named { id: self.id.clone(), name: self.title().into(), company: self.company.clone(), why }
+    }
+}
+
+impl Deal {
+    pub fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or("opportunity")
+    }
+}
