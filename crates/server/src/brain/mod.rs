@@ -7,3 +7,4 @@ pub mod scoring;
 pub mod grammar;
 pub mod person;
 pub mod insights;
+pub mod recommend;
