@@ -6,7 +6,7 @@ use sdk::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Generation, GoHighLevel, v1};
+use super::{Generation, GoHighLevel, opportunities, v1, wire};
 use crate::{cursor, json};
 
 /// The newest contacts of GoHighLevel, read live, the last added first. Use it for "show me my latest contacts" or
@@ -126,7 +126,7 @@ pub async fn read(api: &GoHighLevel, args: ReadContacts) -> Result<Contacts> {
     let found = find(api, &search).await?;
     let full = found.rows.len() >= limit as usize;
     Ok(Contacts {
-        contacts: found.rows.iter().map(|row| Contact::of(row, args.detailed)).collect(),
+        contacts: shown(api, &found.rows, args.detailed).await,
         total: found.total,
         next_cursor: found.next.filter(|_| full).as_ref().map(cursor::encode),
     })
@@ -139,7 +139,26 @@ pub async fn get(api: &GoHighLevel, args: GetContact) -> Result<OneContact> {
     };
     let answer: Value = request.send().await?.json()?;
     let row = answer.get("contact").filter(|row| row.is_object()).unwrap_or(&answer);
-    Ok(OneContact { contact: Contact::of(row, true) })
+    let mut contact = shown(api, std::slice::from_ref(row), true).await.remove(0);
+    if contact.id.is_empty() {
+        contact.id = args.contact_id;
+    }
+    Ok(OneContact { contact })
+}
+
+/// The rows as answers show them. Where rows have opportunities, the names of the stages cost one
+/// request; if that fails, the answer is the same without them.
+async fn shown(api: &GoHighLevel, rows: &[Value], detailed: bool) -> Vec<Contact> {
+    let staged = rows.iter().any(|row| opportunity(row).is_some());
+    let pipelines = if staged { opportunities::pipelines(api).await.unwrap_or_default() } else { &[] };
+    let stage = |row| opportunity(row).and_then(|opportunity| opportunities::place(opportunity, pipelines).1);
+    rows.iter().map(|row| Contact { stage: stage(row), ..Contact::of(row, detailed) }).collect()
+}
+
+/// The open opportunity that a row of the search shows, or else the first.
+fn opportunity(row: &Value) -> Option<&Value> {
+    let all = json::list(row, "opportunities");
+    all.iter().find(|one| json::text(one, "status").as_deref() == Some("open")).or(all.first())
 }
 
 /// The newest contacts as the vendor gives them.
@@ -162,6 +181,8 @@ pub struct Found {
     pub rows: Vec<Value>,
     pub total: Option<u64>,
     pub next: Option<Value>,
+    /// The vendor's clock.
+    pub date: Option<DateTime<Utc>>,
 }
 
 impl Found {
@@ -199,10 +220,11 @@ pub async fn find(api: &GoHighLevel, search: &Search<'_>) -> Result<Found> {
         Some(At::Page(page)) => body["page"] = json!(page),
         None => {}
     }
-    let answer: Value = api.post("/contacts/search", &[])?.repeatable().json(&body).send().await?.json()?;
+    let response = api.post("/contacts/search", &[])?.repeatable().json(&body).send().await?;
+    let answer: Value = response.json()?;
     let rows = json::list(&answer, "contacts").to_vec();
     let next = next(&answer, &rows, at.as_ref()).filter(|next| Some(next) != search.at);
-    Ok(Found { total: json::count(&answer, "total"), rows, next })
+    Ok(Found { total: json::count(&answer, "total"), rows, next, date: wire::date(&response.headers) })
 }
 
 fn next(answer: &Value, rows: &[Value], at: Option<&At>) -> Option<Value> {
@@ -236,7 +258,9 @@ impl Contact {
 
 impl Details {
     fn of(row: &Value) -> Details {
-        let parts = ["address1", "city", "state", "postalCode"].map(|key| json::text(row, key));
+        // A row of the search has `address` where a single contact has `address1`.
+        let street = json::first_text(row, &["address1", "address"]);
+        let parts = [street, json::text(row, "city"), json::text(row, "state"), json::text(row, "postalCode")];
         let address = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         Details {
             first_name: first_name(row),

@@ -6,6 +6,13 @@
 mod wire;
 mod v1;
 mod contacts;
+mod contact_writes;
+mod notes;
+mod opportunities;
+mod digest;
+mod messages;
+mod conversations;
+mod calendars;
 mod streams;
 
 use std::time::Duration;
@@ -25,6 +32,7 @@ pub struct GoHighLevel {
     token: String,
     generation: Generation,
     config: Config,
+    pipelines: opportunities::Known,
 }
 
 /// How to reach GoHighLevel.
@@ -109,7 +117,7 @@ impl Connector for GoHighLevel {
             Api::Auto => Generation::V2,
         };
         let http = http.for_vendor(Vendor { error: wire::error, quota: wire::quota }, &credentials);
-        Ok(GoHighLevel { http, token, generation, config: config.checked()? })
+        Ok(GoHighLevel { http, token, generation, config: config.checked()?, pipelines: Default::default() })
     }
 
     async fn check(&self) -> Result<Account> {
@@ -129,11 +137,33 @@ impl Connector for GoHighLevel {
     }
 
     fn tools() -> Vec<Tool<GoHighLevel>> {
-        vec![Tool::read("read_contacts", contacts::read), Tool::read("get_contact", contacts::get)]
+        vec![
+            Tool::read("read_contacts", contacts::read),
+            Tool::read("get_contact", contacts::get),
+            Tool::write("create_contact", contact_writes::create),
+            Tool::write("update_contact", contact_writes::update).idempotent(),
+            Tool::write("add_tags", contact_writes::add_tags).idempotent(),
+            Tool::write("remove_tags", contact_writes::remove_tags).idempotent(),
+            Tool::write("add_note", notes::add),
+            Tool::write("create_task", notes::create_task),
+            Tool::write("send_sms", conversations::send_sms),
+            Tool::write("send_email", conversations::send_email),
+            Tool::read("list_pipelines", opportunities::list_pipelines),
+            Tool::read("pipeline_digest", digest::digest),
+            Tool::read("list_opportunities", opportunities::list),
+            Tool::write("update_opportunity", opportunities::update).idempotent(),
+            Tool::read("read_conversations", conversations::read),
+            Tool::read("list_appointments", calendars::list),
+            Tool::write("book_appointment", calendars::book),
+        ]
     }
 
     fn streams() -> Vec<Stream<GoHighLevel>> {
-        vec![Stream::new("contacts", streams::contacts)]
+        vec![
+            Stream::new("contacts", streams::contacts),
+            Stream::new("opportunities", streams::opportunities),
+            Stream::new("interactions", streams::interactions).partial(),
+        ]
     }
 }
 

@@ -1,13 +1,14 @@
 //! Streams: how the brain copies GoHighLevel page by page.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use sdk::stream::{self, Fields};
 use sdk::{Batch, Error, Page, Record, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::contacts::{self, Found, Search};
-use super::{Generation, GoHighLevel, v1};
+use super::opportunities::{self, Filter, Pipeline};
+use super::{Generation, GoHighLevel, messages, v1};
 use crate::json;
 
 /// How far a walk over the contacts has come.
@@ -65,6 +66,96 @@ impl Walk {
         let old = since.is_some() && !self.unsorted && self.last < since;
         (short && reached) || old
     }
+}
+
+/// Where a walk over the opportunities is.
+#[derive(Default, Serialize, Deserialize)]
+struct Position {
+    at: Option<Value>,
+    seen: u64,
+}
+
+/// All opportunities. The vendor cannot sort them by change, so that `since` reads everything and
+/// leaves the old ones out.
+pub async fn opportunities(api: &GoHighLevel, page: Page) -> Result<Batch> {
+    let position: Position = resume(page.cursor)?;
+    let limit = api.config.page_size.clamp(1, opportunities::LARGEST_PAGE);
+    let filter = Filter::default();
+    let (found, pipelines) = futures::try_join!(
+        opportunities::find(api, &filter, limit, position.at.as_ref()),
+        opportunities::pipelines(api)
+    )?;
+    let seen = position.seen + found.rows.len() as u64;
+    let short = found.rows.len() < limit as usize && found.total.is_none_or(|total| seen >= total);
+    let next = found.next.filter(|_| !short).map(|at| save(&Position { at: Some(at), seen })).transpose()?;
+    let records = found.rows.into_iter().filter_map(|row| deal(row, pipelines));
+    Ok(Batch { records: records.filter(|record| is_recent(record, page.since)).collect(), next, total: found.total })
+}
+
+fn deal(row: Value, pipelines: &[Pipeline]) -> Option<Record> {
+    let (pipeline, stage) = opportunities::place(&row, pipelines);
+    let fields = stream::Opportunity {
+        name: opportunities::name(&row),
+        contact: opportunities::contact_id(&row),
+        pipeline,
+        stage,
+        status: json::text(&row, "status"),
+        value: json::number(&row, "monetaryValue"),
+    };
+    let changes = ["updatedAt", "lastStatusChangeAt", "lastStageChangeAt"].map(|key| json::time(&row, key));
+    let updated_at = changes.into_iter().flatten().max().or_else(|| json::time(&row, "createdAt"));
+    Some(Record { id: json::text(&row, "id")?, updated_at, data: row, fields: Fields::Opportunity(fields) })
+}
+
+/// Where a walk over the messages is. Without a channel the export leaves e-mails out, so there
+/// are two walks, one after the other.
+#[derive(Default, Serialize, Deserialize)]
+struct Export {
+    emails: bool,
+    cursor: Option<String>,
+}
+
+/// Messages and calls of both directions, the newest first; entries of the system are left out.
+pub async fn interactions(api: &GoHighLevel, page: Page) -> Result<Batch> {
+    let here: Export = resume(page.cursor)?;
+    let request = api.get("/conversations/messages/export", &[])?.query(&[
+        ("locationId", Some(api.location()?.to_owned())),
+        ("limit", Some(api.config.page_size.clamp(10, 500).to_string())),
+        ("channel", here.emails.then(|| "Email".to_owned())),
+        ("sortBy", Some("createdAt".into())),
+        ("sortOrder", Some("desc".into())),
+        ("startDate", page.since.map(|since| since.to_rfc3339_opts(SecondsFormat::Millis, true))),
+        ("cursor", here.cursor.clone()),
+    ]);
+    let answer: Value = request.send().await?.json()?;
+    let rows = json::list(&answer, "messages");
+    let cursor =
+        json::text(&answer, "nextCursor").filter(|next| !rows.is_empty() && Some(next) != here.cursor.as_ref());
+    let next = match cursor {
+        Some(cursor) => Some(Export { cursor: Some(cursor), ..here }),
+        None if here.emails => None,
+        None => Some(Export { emails: true, cursor: None }),
+    };
+    let records = rows.iter().filter_map(message).filter(|record| is_recent(record, page.since)).collect();
+    Ok(Batch { records, next: next.as_ref().map(save).transpose()?, total: None })
+}
+
+fn message(row: &Value) -> Option<Record> {
+    let kind = messages::kind(row).filter(|_| messages::was_sent(row))?;
+    let at = messages::at(row)?;
+    let fields = stream::Interaction {
+        contact: json::text(row, "contactId")?,
+        at,
+        kind: kind.into(),
+        direction: messages::direction(row),
+        description: messages::body(row, 500),
+    };
+    Some(Record {
+        id: json::text(row, "id")?,
+        updated_at: Some(at),
+        data: row.clone(),
+        fields: Fields::Interaction(fields),
+    })
 }
 
 fn is_recent(record: &Record, since: Option<DateTime<Utc>>) -> bool {

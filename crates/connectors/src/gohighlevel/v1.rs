@@ -8,8 +8,8 @@ use sdk::{Account, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::GoHighLevel;
 use super::contacts::{Found, Search};
+use super::{GoHighLevel, wire};
 use crate::{json, path};
 
 /// The most rows that V1 gives in a page.
@@ -55,11 +55,12 @@ pub async fn list(api: &GoHighLevel, search: &Search<'_>) -> Result<Found> {
         ("startAfter", at.as_ref().map(|at| plain(&at.start_after))),
         ("startAfterId", at.as_ref().map(|at| at.start_after_id.clone())),
     ]);
-    let answer: Value = request.send().await?.json()?;
+    let response = request.send().await?;
+    let answer: Value = response.json()?;
     let rows = json::list(&answer, "contacts").to_vec();
     let meta = answer.get("meta").unwrap_or(&Value::Null);
     let next = next(meta).filter(|next| !rows.is_empty() && Some(next) != search.at);
-    Ok(Found { total: json::count(meta, "total"), rows, next })
+    Ok(Found { total: json::count(meta, "total"), rows, next, date: wire::date(&response.headers) })
 }
 
 /// A GET of the V1 API; the endpoint begins with `/v1` so that audit rows tell the two apart.

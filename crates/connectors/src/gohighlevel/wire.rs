@@ -59,6 +59,15 @@ pub fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
+/// For effects that are sent once: says that nobody knows the outcome, and where to look.
+pub fn unknown(mut error: Error, look: &str) -> Error {
+    if error.outcome_unknown {
+        error.message =
+            format!("{}. It is unknown whether GoHighLevel carried it out: {look} before trying again", error.message);
+    }
+    error
+}
+
 fn kind(response: &Response, said: &str) -> Kind {
     let kind = kind_of(response.status);
     match kind {
