@@ -241,7 +241,8 @@ impl Survey {
         Some(Insight {
             kind: Kind::RelationshipHealth,
             title: format!("Relationship health is {average} of 100 on average"),
-            reason: "warm up to 14 days without contact, stable up to 30, cooling up to 60, cold after that or never".into(),
+            reason: "warm up to 14 days without contact, stable up to 30, cooling up to 60, cold after that or never"
+                .into(),
             count: self.seen,
             value: None,
             contacts: Vec::new(),
@@ -261,7 +262,9 @@ impl Survey {
         (!groups.is_empty()).then(|| Insight {
             kind: Kind::ImportanceDistribution,
             title: format!("{high} of {} contacts have importance 8 or more", self.seen),
-            reason: "base 5; has tags +1; lead +2; active in the last 7 days +2, else in the last 30 days +1; at most 10".into(),
+            reason:
+                "base 5; has tags +1; lead +2; active in the last 7 days +2, else in the last 30 days +1; at most 10"
+                    .into(),
             count: self.seen,
             value: None,
             contacts: Vec::new(),
@@ -378,7 +381,12 @@ mod tests {
     }
 
     fn person(id: &str) -> Person {
-        Person { id: id.into(), name: Some(format!("Name {id}")), email: Some("a@b.example".into()), ..Person::default() }
+        Person {
+            id: id.into(),
+            name: Some(format!("Name {id}")),
+            email: Some("a@b.example".into()),
+            ..Person::default()
+        }
     }
 
     fn survey(people: &[Person], deals: HashMap<String, Vec<Deal>>) -> Vec<Insight> {
@@ -409,7 +417,8 @@ mod tests {
             last_contact: contact,
             ..person(id)
         };
-        let people = [lead("a", true, days(20)), lead("b", true, None), lead("c", true, days(90)), lead("d", false, None)];
+        let people =
+            [lead("a", true, days(20)), lead("b", true, None), lead("c", true, days(90)), lead("d", false, None)];
         let all = survey(&people, HashMap::new());
         assert_eq!(ids(&all, Kind::UrgentAttention), ["b", "c", "a"]);
     }
@@ -477,7 +486,10 @@ mod tests {
             understood("leads with importance at least 8 active in the last 7 days"),
             "leads · active since 2026-11-14 12:00 · importance at least 8"
         );
-        assert_eq!(understood("customers not contacted in 30 days"), "customers · not contacted since 2026-10-22 12:00");
+        assert_eq!(
+            understood("customers not contacted in 30 days"),
+            "customers · not contacted since 2026-10-22 12:00"
+        );
         assert_eq!(understood("contacts at \"New This Week Inc\""), "at “New This Week Inc”");
     }
 

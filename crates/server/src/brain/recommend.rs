@@ -32,7 +32,11 @@ pub fn recommend(person: &Person, deals: &[Deal], now: DateTime<Utc>) -> Vec<Rec
         [urgent(person, now), deal(person, deals, now), hot(person, deals, now), introduce(person, now)]
             .into_iter()
             .flatten()
-            .chain([reconnect(person, now), find_email(person, now), find_any(person, now), segment(person)].into_iter().flatten())
+            .chain(
+                [reconnect(person, now), find_email(person, now), find_any(person, now), segment(person)]
+                    .into_iter()
+                    .flatten(),
+            )
             .collect();
     all.sort_by_key(|found| found.priority);
     all
@@ -54,7 +58,8 @@ fn deal(person: &Person, deals: &[Deal], now: DateTime<Utc>) -> Option<Recommend
         return None;
     }
     let stage = best.stage.as_ref().map(|stage| format!(" in stage {stage}")).unwrap_or_default();
-    let reason = format!("open opportunity worth {:.2}{stage}, {} ({})", best.value, person.silence(now), label.as_str());
+    let reason =
+        format!("open opportunity worth {:.2}{stage}, {} ({})", best.value, person.silence(now), label.as_str());
     Some(task(person, "follow_up_opportunity", 2, format!("Follow up on {}", best.title()), reason, now))
 }
 
@@ -105,14 +110,7 @@ fn segment(person: &Person) -> Option<Recommendation> {
     })
 }
 
-fn task(
-    person: &Person,
-    id: &str,
-    priority: u8,
-    action: String,
-    reason: String,
-    now: DateTime<Utc>,
-) -> Recommendation {
+fn task(person: &Person, id: &str, priority: u8, action: String, reason: String, now: DateTime<Utc>) -> Recommendation {
     let title: String = action.chars().take(200).collect();
     let arguments = json!({"contact_id": person.id, "title": title, "due": tomorrow(now)});
     Recommendation {
@@ -185,7 +183,8 @@ mod tests {
             last_activity: Some(now() - TimeDelta::days(3)),
             ..person()
         };
-        let deal = Deal { id: "d".into(), name: Some("Display cases".into()), stage: Some("Offer".into()), value: 900.0 };
+        let deal =
+            Deal { id: "d".into(), name: Some("Display cases".into()), stage: Some("Offer".into()), value: 900.0 };
         assert_eq!(ids(&lead, std::slice::from_ref(&deal)), ["contact_now", "follow_up_opportunity"]);
         let all = recommend(&lead, &[deal], now());
         assert_eq!(all[0].reason, "importance 10 and last contact 40 days ago (9 or more, limit 7 days)");

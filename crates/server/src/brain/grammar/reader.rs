@@ -68,7 +68,8 @@ impl<'a> Reader<'a> {
                 question.has_phone = phone.or(question.has_phone);
             }
             Filter::Verb(verb) => self.wait(verb),
-            Filter::Silent { days } => {
+            Filter::Silent { days, importance } => {
+                question.importance_min = importance.or(question.importance_min);
                 question.not_contacted_since = Some(now - TimeDelta::days(days));
                 question.order.get_or_insert(Order::Importance);
             }
@@ -86,6 +87,7 @@ impl<'a> Reader<'a> {
             Filter::Limit(limit) => question.limit = Some(limit),
             Filter::Importance(least) => question.importance_min = Some(least),
             Filter::Industry(industry) => question.industry = Some(industry),
+            Filter::Tag(tag) => question.tags.push(tag.into()),
         }
     }
 
@@ -189,6 +191,8 @@ impl<'a> Reader<'a> {
             "company named",
             "company called",
             "company is",
+            "whose company is",
+            "company =",
             "at the company",
             "at company",
             "from the company",
@@ -239,7 +243,9 @@ impl<'a> Reader<'a> {
     fn capture(&self, words: &[Token], separator: impl Fn(&str) -> bool) -> usize {
         let mut at = 0;
         while at < words.len().min(NAME) {
-            let ends = at > 0 && (words[at].quoted || words[at - 1].quoted || words[at - 1].ends);
+            let form =
+                word(words, at).is_some_and(|word| matches!(word, "inc" | "llc" | "ltd" | "co" | "corp" | "gmbh"));
+            let ends = at > 0 && (words[at].quoted || words[at - 1].quoted || (words[at - 1].ends && !form));
             let separated = word(words, at).is_some_and(&separator);
             if ends || separated || self.stops_name(words, at) {
                 break;
@@ -307,7 +313,7 @@ fn text(left: &[&Token]) -> String {
         .filter(|(_, token)| token.quoted || !is_noise(&token.plain))
         .map(|(at, token)| owner(token, left.get(at + 1)))
         .collect();
-    kept.join(" ")
+    kept.join(" ").trim_matches(['&', ' ']).into()
 }
 
 /// "Dana's phone number" asks for Dana.
@@ -341,6 +347,6 @@ fn is_noise(word: &str) -> bool {
             | "search" | "look" | "lookup" | "up" | "see" | "tell" | "display" | "pull" | "fetch" | "know" | "count"
             | "number" | "email" | "phone" | "address" | "details" | "info" | "information" | "profile" | "someone"
             | "somebody" | "person" | "named" | "called" | "name" | "type" | "years" | "contacted" | "businesses"
-            | "sort" | "sorted" | "first" | "&" | "+" | "=" | ">" | "<"
+            | "sort" | "sorted" | "first" | "last" | "whose" | "+" | "=" | ">" | "<"
         )
 }

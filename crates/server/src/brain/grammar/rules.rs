@@ -15,9 +15,10 @@ pub(super) enum Filter {
     },
     /// A time follows or went before.
     Verb(Verb),
-    /// Exactly this long ago or more, said without a time ("needs follow-up").
+    /// No contact for so long, said without a time ("needs follow-up", "urgent").
     Silent {
         days: i64,
+        importance: Option<u8>,
     },
     Recently(Verb),
     NeverContacted,
@@ -26,6 +27,7 @@ pub(super) enum Filter {
     Limit(u32),
     Importance(u8),
     Industry(String),
+    Tag(&'static str),
 }
 
 /// What a time belongs to.
@@ -44,6 +46,7 @@ pub(super) fn filter(words: &[Token], clock: &Clock) -> Option<(Filter, usize)> 
         .or_else(|| negative(words))
         .or_else(|| follow_up(words))
         .or_else(|| industry(words, clock))
+        .or_else(|| aged(words, clock))
         .or_else(|| clock.period(words).map(|(period, used)| (Filter::Period(period), used)))
         .or_else(|| verb(words, clock))
         .or_else(|| importance(words))
@@ -70,11 +73,12 @@ pub(super) fn word(words: &[Token], at: usize) -> Option<&str> {
     words.get(at).filter(|word| !word.quoted).map(|word| word.plain.as_str())
 }
 
-/// `lead` or `customer`, and words that mean them.
+/// `lead` or `customer`, words that mean them, and the one tag that is said like a kind.
 pub(super) fn kind(words: &[Token]) -> Option<(Filter, usize)> {
     let kind = match word(words, 0)? {
         "lead" | "leads" | "prospect" | "prospects" => "lead",
         "customer" | "customers" | "client" | "clients" => "customer",
+        "vip" | "vips" => return Some((Filter::Tag("vip"), 1)),
         _ => return None,
     };
     Some((Filter::Kind(kind), 1))
@@ -170,8 +174,10 @@ fn negative(words: &[Token]) -> Option<(Filter, usize)> {
     ];
     let mut at = phrase(words, NOT)?;
     let never = word(words, at - 1) == Some("never");
+    at += usize::from(matches!(word(words, at), Some("i" | "we" | "you" | "anyone" | "anybody" | "yet")));
     at += usize::from(word(words, at) == Some("been"));
     at += contact_verb(words.get(at..)?)?;
+    at += usize::from(matches!(word(words, at), Some("recently" | "lately" | "yet")));
     Some((if never { Filter::NeverContacted } else { Filter::Verb(Verb::NotContacted) }, at))
 }
 
@@ -225,19 +231,49 @@ fn follow_up(words: &[Token]) -> Option<(Filter, usize)> {
         "followup",
         "should i follow up with",
         "should we follow up with",
+        "should follow up with",
+        "follow up with",
+        "follow up",
     ];
     if let Some(used) = phrase(words, FOLLOW) {
         let now = words.get(used..).and_then(|rest| phrase(rest, &["today", "now", "this week", "next"])).unwrap_or(0);
-        return Some((Filter::Silent { days: 14 }, used + now));
+        return Some((silent(14), used + now));
     }
-    if let Some(used) = phrase(words, &["going cold", "getting cold", "cooling off", "cooling"]) {
-        return Some((Filter::Silent { days: 30 }, used));
+    if let Some(used) = phrase(words, &["urgent", "need urgent attention", "needs urgent attention"]) {
+        return Some((Filter::Silent { days: 14, importance: Some(8) }, used));
+    }
+    if word(words, 0) == Some("untouched") {
+        return Some((Filter::NeverContacted, 1));
+    }
+    if let Some(used) = phrase(
+        words,
+        &["gone quiet", "went quiet", "going quiet", "going cold", "getting cold", "cooling off", "cooling"],
+    ) {
+        return Some((silent(30), used));
     }
     if let Some(used) = phrase(words, &["gone cold", "went cold"]) {
-        return Some((Filter::Silent { days: 60 }, used));
+        return Some((silent(60), used));
     }
-    let cold = word(words, 0) == Some("cold") && before_people(words, 1);
-    cold.then_some((Filter::Silent { days: 60 }, 1))
+    let days = match word(words, 0)? {
+        "cold" => 60,
+        "stale" | "quiet" => 30,
+        _ => return None,
+    };
+    before_people(words, 1).then_some((silent(days), 1))
+}
+
+fn silent(days: i64) -> Filter {
+    Filter::Silent { days, importance: None }
+}
+
+/// "older than a year", "30 days old": added before that.
+fn aged(words: &[Token], clock: &Clock) -> Option<(Filter, usize)> {
+    let lead = phrase(words, &["older than", "over", "more than"]).unwrap_or(0);
+    let (period, used) = clock.period(words.get(lead..)?)?;
+    let end = lead + used + usize::from(word(words, lead + used) == Some("old"));
+    let said = word(words, 0) == Some("older") || end > lead + used;
+    let until = period.elapsed.and(period.from);
+    (said && until.is_some()).then_some((Filter::Period(Period { until, ..Period::default() }), end))
 }
 
 /// "in the cannabis industry", "cannabis industry".
@@ -282,7 +318,7 @@ fn verb(words: &[Token], clock: &Clock) -> Option<(Filter, usize)> {
     if let Some(used) = phrase(words, ADDED) {
         return Some((Filter::Verb(Verb::Added), used));
     }
-    if let Some(used) = phrase(words, &["active", "been active", "updated"]) {
+    if let Some(used) = phrase(words, &["active", "been active", "updated"]).filter(|_| !is_proper(words)) {
         return Some((Filter::Verb(Verb::Active), used));
     }
     // "a lead called Dana" names somebody; only with a time is it a contact.
@@ -311,7 +347,10 @@ fn importance(words: &[Token]) -> Option<(Filter, usize)> {
     let strict = above.is_some() || (number.starts_with('>') && !number.starts_with(">="));
     let value: u8 = number.trim_start_matches(['>', '=']).trim_end_matches('+').parse().ok()?;
     let least = value.saturating_add(u8::from(strict)).clamp(1, 10);
-    Some((Filter::Importance(least), at + 1))
+    at += 1;
+    at +=
+        words.get(at..).and_then(|rest| phrase(rest, &["or more", "or higher", "or above", "and above"])).unwrap_or(0);
+    Some((Filter::Importance(least), at))
 }
 
 /// "latest", "most important", "top 10", "new leads", "by importance".
@@ -364,6 +403,12 @@ fn before_people(words: &[Token], at: usize) -> bool {
         |at: usize| word(words, at).is_some_and(is_people) || words.get(at..).is_some_and(|w| kind(w).is_some());
     let adjective = matches!(word(words, at), Some("active" | "important" | "hot" | "cold" | "new"));
     people(at) || (adjective && people(at + 1))
+}
+
+/// Two words with capitals, "Active Health": a name, whatever the first means.
+fn is_proper(words: &[Token]) -> bool {
+    let capital = |word: &Token| word.text.chars().next().is_some_and(char::is_uppercase);
+    words.len() > 1 && words[..2].iter().all(capital)
 }
 
 /// Words as typed.

@@ -94,6 +94,23 @@ fn questions_that_people_ask() {
         ("contacts with importance at least 8", "importance at least 8"),
         ("importance > 7", "importance at least 8"),
         ("hot leads", "leads · importance at least 8"),
+        // names that look like grammar
+        ("Active Health leads", "leads · matching “Active Health”"),
+        ("April from Summit", "named “April” · at “Summit”"),
+        ("Mark at Lead Bank", "named “Mark” · at “Lead Bank”"),
+        ("contacts at Acme, Inc.", "at “Acme Inc”"),
+        ("Smith & Sons", "matching “Smith & Sons”"),
+        ("whose company is green leaf", "at “green leaf”"),
+        // and grammar that comes in many words
+        ("who haven't I talked to in two weeks", "not contacted since 2026-11-07 12:00"),
+        ("contacts I should follow up with", "not contacted since 2026-11-07 12:00 · most important first"),
+        ("urgent contacts", "not contacted since 2026-11-07 12:00 · importance at least 8 · most important first"),
+        ("who hasn't been contacted recently", "not contacted since 2026-10-22 12:00"),
+        ("importance of 9 or more", "importance at least 9"),
+        ("leads over 30 days old", "leads · added before 2026-10-22 12:00"),
+        ("contacts older than a year", "added before 2025-11-21 12:00"),
+        ("VIP customers", "customers · tagged “vip”"),
+        ("last contact with Dana", "matching “Dana”"),
         // everything together
         (
             "show me leads from Acme Supply tagged vip in the cannabis industry without email added this week not contacted in 30 days",
