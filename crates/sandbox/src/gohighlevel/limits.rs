@@ -1,0 +1,106 @@
+//! 100 requests in any 10 seconds and 200,000 a day, for each application and location.
+
+use std::collections::{HashMap, VecDeque};
+
+use axum::http::{HeaderMap, HeaderValue};
+
+use crate::clock::{DAY, Millis, SECOND};
+
+const BURST: usize = 100;
+const WINDOW: Millis = 10 * SECOND;
+const DAILY: u32 = 200_000;
+
+#[derive(Default)]
+pub(crate) struct Limits {
+    callers: HashMap<String, Usage>,
+}
+
+#[derive(Default)]
+struct Usage {
+    recent: VecDeque<Millis>,
+    day: Millis,
+    today: u32,
+}
+
+/// What the headers of one answer say.
+#[derive(Clone, Copy)]
+pub(crate) struct Allowance {
+    pub allowed: bool,
+    pub remaining: usize,
+    pub daily_remaining: u32,
+    pub daily_reset: Millis,
+}
+
+impl Limits {
+    /// Counts a request of this caller, unless it is refused.
+    pub(crate) fn take(&mut self, caller: &str, now: Millis, enforce: bool) -> Allowance {
+        let usage = match self.callers.get_mut(caller) {
+            Some(usage) => usage,
+            None => self.callers.entry(caller.to_owned()).or_default(),
+        };
+        usage.forget(now);
+        let allowed = !enforce || (usage.recent.len() < BURST && usage.today < DAILY);
+        if allowed {
+            usage.today = usage.today.saturating_add(1);
+            usage.recent.push_back(now);
+            // Without a limit only the last hundred matter for the headers.
+            usage.recent.truncate(BURST);
+        }
+        usage.allowance(allowed, now)
+    }
+
+    /// What the headers say when a request is refused although the caller has some left.
+    pub(crate) fn refuse(&mut self, caller: &str, now: Millis) -> Allowance {
+        let usage = self.callers.entry(caller.to_owned()).or_default();
+        usage.forget(now);
+        Allowance { allowed: false, remaining: 0, ..usage.allowance(false, now) }
+    }
+
+    /// As if the caller had used up its day.
+    pub(crate) fn exhaust(&mut self, caller: &str, now: Millis) {
+        let usage = self.callers.entry(caller.to_owned()).or_default();
+        usage.forget(now);
+        usage.today = DAILY;
+    }
+}
+
+impl Usage {
+    fn forget(&mut self, now: Millis) {
+        while self.recent.front().is_some_and(|at| at + WINDOW <= now) {
+            self.recent.pop_front();
+        }
+        if self.day != now.div_euclid(DAY) {
+            self.day = now.div_euclid(DAY);
+            self.today = 0;
+        }
+    }
+
+    fn allowance(&self, allowed: bool, now: Millis) -> Allowance {
+        Allowance {
+            allowed,
+            remaining: BURST - self.recent.len().min(BURST),
+            daily_remaining: DAILY - self.today.min(DAILY),
+            daily_reset: DAY - now.rem_euclid(DAY),
+        }
+    }
+}
+
+impl Allowance {
+    /// For answers to nobody in particular.
+    pub(crate) fn untouched(now: Millis) -> Allowance {
+        Usage::default().allowance(true, now)
+    }
+
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        headers.insert("x-ratelimit-max", number(BURST as i64));
+        headers.insert("x-ratelimit-remaining", number(self.remaining as i64));
+        headers.insert("x-ratelimit-interval-milliseconds", number(WINDOW));
+        headers.insert("x-ratelimit-limit-daily", number(i64::from(DAILY)));
+        headers.insert("x-ratelimit-daily-remaining", number(i64::from(self.daily_remaining)));
+        headers.insert("x-ratelimit-daily-reset", number(self.daily_reset));
+    }
+}
+
+fn number(value: i64) -> HeaderValue {
+    HeaderValue::from(value)
+}

@@ -1,0 +1,95 @@
+//! What all handlers of one sandbox share.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    GoHighLevelAccount, Options,
+    business::{Business, Kind, random, uuid},
+    clock::{Clock, Millis},
+    faults::Faults,
+    gohighlevel::{limits::Limits, oauth::Grants, webhooks::Webhooks},
+};
+
+pub(crate) struct World {
+    pub options: Options,
+    pub clock: Clock,
+    pub account: GoHighLevelAccount,
+    pub faults: Faults,
+    pub webhooks: Webhooks,
+    pub stop: CancellationToken,
+    business: Mutex<Business>,
+    limits: Mutex<Limits>,
+    grants: Mutex<Grants>,
+    requests: AtomicU64,
+}
+
+impl World {
+    pub(crate) fn new(options: Options, stop: CancellationToken) -> World {
+        let clock = Clock::new(options.now);
+        let mut business = Business::generate(options.seed, options.contacts, clock.now());
+        business.contacts.lagging = !options.search_lag.is_zero();
+        let webhooks = Webhooks::new(options.seed, options.webhook_retry, stop.clone());
+        World {
+            account: GoHighLevelAccount::derive(options.seed, &business, webhooks.public_key()),
+            webhooks,
+            business: Mutex::new(business),
+            limits: Mutex::default(),
+            grants: Mutex::new(Grants::new(options.seed)),
+            faults: Faults::default(),
+            requests: AtomicU64::new(0),
+            clock,
+            options,
+            stop,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    pub(crate) fn business(&self) -> MutexGuard<'_, Business> {
+        self.business.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn grants(&self) -> MutexGuard<'_, Grants> {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request and gives its trace id: the same for the nth request of the same seed.
+    pub(crate) fn trace(&self) -> String {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        uuid(&mut random(self.options.seed, Kind::Trace, number))
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// A write happened: it goes into the list of effects and to the subscribers.
+    pub(crate) fn committed(
+        &self,
+        business: &mut Business,
+        origin: &'static str,
+        kind: &str,
+        id: &str,
+        payload: Value,
+    ) {
+        self.announce(kind, &payload);
+        business.record(self.now(), kind, id, origin, payload);
+    }
+
+    /// A further event of a write that is already on the list.
+    pub(crate) fn announce(&self, kind: &str, payload: &Value) {
+        self.webhooks.announce(kind, payload, self.now());
+    }
+}
