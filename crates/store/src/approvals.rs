@@ -1,0 +1,158 @@
+//! Approvals: calls that wait for a person. Each change of state is one UPDATE that names the state before it, so that of
+//! two who decide, or two who execute, one wins.
+
+use chrono::{DateTime, Utc};
+use sea_orm::prelude::*;
+use sea_orm::{Condition, FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
+use serde_json::Value;
+
+use crate::audit::{Page, page};
+use crate::chain::canonical_json;
+pub use crate::entities::approvals::{ApprovalState, Model as Approval};
+use crate::entities::approvals::{Column, Entity};
+use crate::sql::{Sql, decode_cursor, encode_cursor};
+use crate::text::clean_option;
+use crate::{Result, StoreError, System, Tenant, micros};
+
+/// A call to be approved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewApproval {
+    pub id: Uuid,
+    pub tool_name: String,
+    /// The hash of the tool's schema.
+    pub tool_version: String,
+    pub arguments: Value,
+    /// SHA-256 of the canonical arguments, in hex.
+    pub arguments_hash: String,
+    pub effect: String,
+    pub requester: Value,
+    pub reason: Option<String>,
+    pub expires_at: DateTime<Utc>,
+    /// The call that asked.
+    pub execution_id: Option<Uuid>,
+}
+
+/// What a person said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Approve,
+    Reject,
+}
+
+/// Stores an approval, pending.
+pub async fn create(tenant: &Tenant, approval: NewApproval, now: DateTime<Utc>) -> Result<Approval> {
+    let mut sql = tenant.sql(
+        "INSERT INTO approvals (id, tenant_id, tool_name, tool_version, arguments, arguments_hash, effect, requester, \
+         reason, state, created_at, expires_at, execution_id) VALUES (",
+    );
+    sql.bind(approval.id).push(", ").bind(tenant.id()).push(", ").bind(approval.tool_name).push(", ");
+    sql.bind(approval.tool_version).push(", ").bind_json(Some(canonical_json(&approval.arguments))).push(", ");
+    sql.bind(approval.arguments_hash).push(", ").bind(approval.effect).push(", ");
+    sql.bind_json(Some(canonical_json(&approval.requester))).push(", ");
+    sql.bind(clean_option(approval.reason.as_deref())).push(", 'pending', ").bind(micros(now)).push(", ");
+    sql.bind(micros(approval.expires_at)).push(", ").bind(approval.execution_id).push(") RETURNING *");
+    changed(tenant, sql).await?.ok_or_else(|| StoreError::Decode("an approval vanished while it was stored".into()))
+}
+
+/// Decides, if the approval is still pending and has not expired. None: it was decided before, has expired, or the tenant
+/// has no such approval; [`get`] says which.
+pub async fn decide(
+    tenant: &Tenant,
+    id: Uuid,
+    decision: Decision,
+    decided_by: &Value,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Option<Approval>> {
+    let state = match decision {
+        Decision::Approve => ApprovalState::Approved,
+        Decision::Reject => ApprovalState::Rejected,
+    };
+    let mut sql = tenant.sql("UPDATE approvals SET state = ");
+    sql.bind(state.as_str()).push(", decided_at = ").bind(micros(now)).push(", decided_by = ");
+    sql.bind_json(Some(canonical_json(decided_by))).push(", note = ").bind(clean_option(note));
+    from_state(&mut sql, tenant, id, "pending").push(" AND expires_at > ").bind(now).push(" RETURNING *");
+    changed(tenant, sql).await
+}
+
+/// The requester withdraws what is still pending.
+pub async fn cancel(tenant: &Tenant, id: Uuid, note: Option<&str>, now: DateTime<Utc>) -> Result<Option<Approval>> {
+    let mut sql = tenant.sql("UPDATE approvals SET state = 'cancelled', decided_at = ");
+    sql.bind(micros(now)).push(", note = ").bind(clean_option(note));
+    from_state(&mut sql, tenant, id, "pending").push(" RETURNING *");
+    changed(tenant, sql).await
+}
+
+/// Takes an approved call for execution; only one taker gets it. An approval that has expired since is not given out.
+pub async fn take(tenant: &Tenant, id: Uuid, now: DateTime<Utc>) -> Result<Option<Approval>> {
+    let mut sql = tenant.sql("UPDATE approvals SET state = 'executing'");
+    from_state(&mut sql, tenant, id, "approved").push(" AND expires_at > ").bind(now).push(" RETURNING *");
+    changed(tenant, sql).await
+}
+
+/// Writes what became of the execution: `Executed`, `Failed` or `Unknown`. Unknown may be settled later.
+pub async fn finish(
+    tenant: &Tenant,
+    id: Uuid,
+    state: ApprovalState,
+    result_execution_id: Option<Uuid>,
+    result: Option<&Value>,
+) -> Result<Option<Approval>> {
+    let mut sql = tenant.sql("UPDATE approvals SET state = ");
+    sql.bind(state.as_str()).push(", result_execution_id = ").bind(result_execution_id).push(", result = ");
+    sql.bind_json(result.map(canonical_json)).push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND id = ").bind(id);
+    sql.push(" AND state IN ('executing', 'unknown') RETURNING *");
+    changed(tenant, sql).await
+}
+
+/// Marks what nobody decided, or nobody executed, in time. Silence is never consent.
+pub async fn expire_due(system: &System, now: DateTime<Utc>) -> Result<Vec<Approval>> {
+    let mut sql =
+        system.sql("UPDATE approvals SET state = 'expired' WHERE state IN ('pending', 'approved') AND expires_at <= ");
+    sql.bind(now).push(" RETURNING *");
+    Ok(Approval::find_by_statement(sql.statement()).all(system.write()).await?)
+}
+
+/// One approval.
+pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<Approval>> {
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?)
+}
+
+/// Approvals, newest first; in one state if `state` names it.
+pub async fn list(
+    tenant: &Tenant,
+    state: Option<ApprovalState>,
+    limit: u64,
+    cursor: Option<&str>,
+) -> Result<Page<Approval>> {
+    let mut query = Entity::find()
+        .filter(Column::TenantId.eq(tenant.id()))
+        .apply_if(state, |query, state| query.filter(Column::State.eq(state)));
+    if let Some(cursor) = cursor {
+        let (at, id) = decode_cursor(cursor)?;
+        let id = Uuid::parse_str(&id).map_err(|_| StoreError::Cursor(cursor.to_owned()))?;
+        query = query
+            .filter(Column::CreatedAt.lte(at))
+            .filter(Condition::any().add(Column::CreatedAt.lt(at)).add(Column::Id.lt(id)));
+    }
+    let query = query.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id).limit(limit + 1);
+    let rows = query.all(tenant.read()).await?;
+    Ok(page(rows, limit, |row| encode_cursor(row.created_at, &row.id.to_string())))
+}
+
+/// How many are pending and have not expired.
+pub async fn pending(tenant: &Tenant, now: DateTime<Utc>) -> Result<u64> {
+    let query = Entity::find()
+        .filter(Column::TenantId.eq(tenant.id()))
+        .filter(Column::State.eq(ApprovalState::Pending))
+        .filter(Column::ExpiresAt.gt(now));
+    Ok(query.count(tenant.read()).await?)
+}
+
+fn from_state<'a>(sql: &'a mut Sql, tenant: &Tenant, id: Uuid, state: &str) -> &'a mut Sql {
+    sql.push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND id = ").bind(id).push(" AND state = ").bind(state)
+}
+
+async fn changed(tenant: &Tenant, sql: Sql) -> Result<Option<Approval>> {
+    Ok(Approval::find_by_statement(sql.statement()).one(tenant.write()).await?)
+}

@@ -1,0 +1,203 @@
+//! The audit: written by one [`Writer`] a process, read newest first.
+
+mod postgres;
+mod sqlite;
+mod write;
+
+pub use write::Writer;
+
+use chrono::{DateTime, Utc};
+use sea_orm::prelude::*;
+use sea_orm::{Condition, QueryOrder, QuerySelect, QueryTrait};
+
+use crate::chain::Hash;
+use crate::entities::{api_calls, audit_events, audit_writers, tool_executions};
+use crate::sql::{decode_cursor, encode_cursor};
+use crate::{Result, StoreError, System, Tenant};
+
+/// A writer and where its chain ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub writer: Uuid,
+    pub started_at: DateTime<Utc>,
+    pub last_seq: i64,
+    pub head_hash: Hash,
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+/// Which calls are asked for. Every field narrows the list.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionFilter {
+    /// A whole tool name, or `ecosystem.` for all of an ecosystem.
+    pub tool: Option<String>,
+    pub status: Option<String>,
+    pub since: Option<DateTime<Utc>>,
+    pub before: Option<DateTime<Utc>>,
+    pub approval_id: Option<Uuid>,
+    /// Text in the tool's name, the parameters or the error.
+    pub text: Option<String>,
+}
+
+/// Rows, newest first, and how to ask for the next ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    pub rows: Vec<T>,
+    pub next: Option<String>,
+}
+
+/// Calls, newest first. The cost depends on the page, not on the size of the table, as long as the filter is not rare.
+pub async fn list(
+    tenant: &Tenant,
+    filter: &ExecutionFilter,
+    limit: u64,
+    cursor: Option<&str>,
+) -> Result<Page<tool_executions::Model>> {
+    use tool_executions::{Column, Entity};
+    let mut query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(conditions(filter));
+    if let Some(cursor) = cursor {
+        let (at, id) = decode_cursor(cursor)?;
+        let id = Uuid::parse_str(&id).map_err(|_| StoreError::Cursor(cursor.to_owned()))?;
+        query = query
+            .filter(Column::Timestamp.lte(at))
+            .filter(Condition::any().add(Column::Timestamp.lt(at)).add(Column::Id.lt(id)));
+    }
+    let query = query.order_by_desc(Column::Timestamp).order_by_desc(Column::Id).limit(limit + 1);
+    let rows = query.all(tenant.read()).await?;
+    Ok(page(rows, limit, |row| encode_cursor(row.timestamp, &row.id.to_string())))
+}
+
+fn conditions(filter: &ExecutionFilter) -> Condition {
+    use tool_executions::Column;
+    let tool = filter.tool.as_ref().map(|tool| match tool.strip_suffix('.') {
+        Some(_) => Column::ToolName.starts_with(tool),
+        None => Column::ToolName.eq(tool),
+    });
+    let text = filter.text.as_ref().map(|text| {
+        let params = Expr::cust_with_values("lower(CAST(params AS TEXT)) LIKE $1", [like(text)]);
+        Condition::any()
+            .add(Expr::cust_with_values("lower(tool_name) LIKE $1", [like(text)]))
+            .add(params)
+            .add(Expr::cust_with_values("lower(error_message) LIKE $1", [like(text)]))
+    });
+    Condition::all()
+        .add_option(tool)
+        .add_option(filter.status.as_ref().map(|status| Column::Status.eq(status)))
+        .add_option(filter.since.map(|since| Column::Timestamp.gte(since)))
+        .add_option(filter.before.map(|before| Column::Timestamp.lt(before)))
+        .add_option(filter.approval_id.map(|id| Column::ApprovalId.eq(id)))
+        .add_option(text)
+}
+
+fn like(text: &str) -> String {
+    format!("%{}%", text.to_lowercase().replace(['%', '_'], ""))
+}
+
+pub(crate) fn page<T>(mut rows: Vec<T>, limit: u64, cursor: impl Fn(&T) -> String) -> Page<T> {
+    let more = rows.len() as u64 > limit;
+    rows.truncate(limit as usize);
+    let next = if more { rows.last().map(cursor) } else { None };
+    Page { rows, next }
+}
+
+/// One call.
+pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<tool_executions::Model>> {
+    use tool_executions::{Column, Entity};
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?)
+}
+
+/// The requests to vendors that belong to a call, in order.
+pub async fn api_calls_of(tenant: &Tenant, execution_id: Uuid) -> Result<Vec<api_calls::Model>> {
+    use api_calls::{Column, Entity};
+    let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::ExecutionId.eq(execution_id));
+    Ok(query.order_by_asc(Column::Timestamp).order_by_asc(Column::Id).all(tenant.read()).await?)
+}
+
+/// The events that belong to a call, in order.
+pub async fn events_of(tenant: &Tenant, execution_id: Uuid) -> Result<Vec<audit_events::Model>> {
+    use audit_events::{Column, Entity};
+    let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::ExecutionId.eq(execution_id));
+    Ok(query.order_by_asc(Column::Timestamp).order_by_asc(Column::Id).all(tenant.read()).await?)
+}
+
+/// Events, newest first; of one kind if `event` names it.
+pub async fn events(
+    tenant: &Tenant,
+    event: Option<&str>,
+    limit: u64,
+    cursor: Option<&str>,
+) -> Result<Page<audit_events::Model>> {
+    use audit_events::{Column, Entity};
+    let mut query = Entity::find().filter(Column::TenantId.eq(tenant.id()));
+    query = query.apply_if(event, |query, event| query.filter(Column::Event.eq(event)));
+    if let Some(cursor) = cursor {
+        let (at, id) = decode_cursor(cursor)?;
+        let id = Uuid::parse_str(&id).map_err(|_| StoreError::Cursor(cursor.to_owned()))?;
+        query = query
+            .filter(Column::Timestamp.lte(at))
+            .filter(Condition::any().add(Column::Timestamp.lt(at)).add(Column::Id.lt(id)));
+    }
+    let query = query.order_by_desc(Column::Timestamp).order_by_desc(Column::Id).limit(limit + 1);
+    let rows = query.all(tenant.read()).await?;
+    Ok(page(rows, limit, |row| encode_cursor(row.timestamp, &row.id.to_string())))
+}
+
+/// Intents from `since` to `before` without a record of their call: the outcome of these effects is unknown.
+pub async fn open_intents(
+    tenant: &Tenant,
+    since: Option<DateTime<Utc>>,
+    before: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<audit_events::Model>> {
+    let mut sql = tenant.sql("SELECT * FROM audit_events i WHERE event = 'intent' AND tenant_id = ");
+    sql.bind(tenant.id()).push(" AND timestamp < ").bind(before);
+    if let Some(since) = since {
+        sql.push(" AND timestamp >= ").bind(since);
+    }
+    sql.push(" AND NOT EXISTS (SELECT 1 FROM tool_executions e WHERE e.id = i.execution_id)");
+    sql.push(" ORDER BY timestamp DESC LIMIT ").bind(limit as i64);
+    Ok(audit_events::Entity::find().from_raw_sql(sql.statement()).all(tenant.read()).await?)
+}
+
+/// Every writer there has been, oldest first.
+pub async fn writers(system: &System) -> Result<Vec<Position>> {
+    let rows = audit_writers::Entity::find().order_by_asc(audit_writers::Column::StartedAt).all(system.read()).await?;
+    Ok(rows.into_iter().map(position).collect())
+}
+
+pub(crate) async fn writer(system: &System, writer: Uuid) -> Result<Option<Position>> {
+    Ok(audit_writers::Entity::find_by_id(writer).one(system.read()).await?.map(position))
+}
+
+fn position(row: audit_writers::Model) -> Position {
+    Position {
+        writer: row.writer,
+        started_at: row.started_at,
+        last_seq: row.last_seq,
+        // A hash of another length is no hash; all zeros never fit.
+        head_hash: row.head_hash.try_into().unwrap_or([0; 32]),
+        closed_at: row.closed_at,
+    }
+}
+
+/// Writers that have records but no row in `audit_writers`.
+pub(crate) async fn unlisted_writers(system: &System) -> Result<Vec<Uuid>> {
+    let mut unlisted = Vec::new();
+    for table in ["tool_executions", "audit_events", "api_calls"] {
+        let mut after = Uuid::nil();
+        while let Some(writer) = next_writer(system, table, after).await? {
+            after = writer;
+            if self::writer(system, writer).await?.is_none() && !unlisted.contains(&writer) {
+                unlisted.push(writer);
+            }
+        }
+    }
+    Ok(unlisted)
+}
+
+/// Steps from writer to writer on the index, instead of reading every record for a DISTINCT.
+async fn next_writer(system: &System, table: &str, after: Uuid) -> Result<Option<Uuid>> {
+    let mut sql = system.sql("SELECT writer FROM ");
+    sql.push(table).push(" WHERE writer > ").bind(after).push(" ORDER BY writer LIMIT 1");
+    let row = system.read().query_one_raw(sql.statement()).await?;
+    Ok(row.map(|row| row.try_get("", "writer")).transpose()?)
+}

@@ -1,0 +1,13 @@
+CREATE VIRTUAL TABLE contacts_fts USING fts5(
+    search_text, content = 'contacts', content_rowid = 'id', tokenize = 'trigram', columnsize = 0
+);
+CREATE TRIGGER contacts_fts_insert AFTER INSERT ON contacts BEGIN
+    INSERT INTO contacts_fts (rowid, search_text) VALUES (new.id, new.search_text);
+END;
+CREATE TRIGGER contacts_fts_delete AFTER DELETE ON contacts BEGIN
+    INSERT INTO contacts_fts (contacts_fts, rowid, search_text) VALUES ('delete', old.id, old.search_text);
+END;
+CREATE TRIGGER contacts_fts_update AFTER UPDATE OF search_text ON contacts WHEN old.search_text <> new.search_text BEGIN
+    INSERT INTO contacts_fts (contacts_fts, rowid, search_text) VALUES ('delete', old.id, old.search_text);
+    INSERT INTO contacts_fts (rowid, search_text) VALUES (new.id, new.search_text);
+END;

@@ -1,0 +1,74 @@
+//! Opening PostgreSQL, and what only it needs.
+
+use std::str::FromStr;
+
+use sea_orm::SqlxPostgresConnector;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{Connection, Executor};
+
+use crate::open::{Backend, Inner, OpenOptions, masked};
+use crate::{Result, StoreError};
+
+pub(crate) async fn open(url: &str, options: &OpenOptions) -> Result<Inner> {
+    let place = masked(url);
+    let connect = PgConnectOptions::from_str(url)
+        .map_err(|cause| StoreError::Address { url: place.clone(), cure: cause.to_string() })?
+        .application_name("enterprise-mcp")
+        .statement_cache_capacity(256);
+    let pool = PgPoolOptions::new()
+        .max_connections(options.pool_size.max(2))
+        .min_connections(1)
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .connect_with(connect.clone())
+        .await
+        .map_err(|error| explain(&place, &error))?;
+    assert_version(&place, &pool).await?;
+    let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+    Ok(Inner {
+        backend: Backend::Postgres,
+        place,
+        read: pool.clone(),
+        write: pool,
+        connect: Some(connect),
+        _lock: None,
+    })
+}
+
+async fn assert_version(place: &str, pool: &sqlx::PgPool) -> Result<()> {
+    let version: String = sqlx::query_scalar("SHOW server_version_num").fetch_one(pool).await?;
+    if version.parse::<u32>().is_ok_and(|number| number >= 150_000) {
+        return Ok(());
+    }
+    let cause = format!("the server is PostgreSQL {version}, and 15 or later is needed");
+    Err(StoreError::Open { place: place.to_owned(), cause, cure: "Upgrade the server".to_owned() })
+}
+
+/// A number of our own among PostgreSQL's advisory locks.
+const MIGRATION_LOCK: i64 = 0x656d_6370_6d69_6772;
+
+/// Waits until no other replica migrates. SQLite needs nothing: its writers queue.
+pub(crate) async fn migration_lock(inner: &Inner) -> Result<Option<PgConnection>> {
+    let Some(options) = &inner.connect else { return Ok(None) };
+    let mut connection = PgConnection::connect_with(options).await?;
+    connection.execute(sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK)).await?;
+    Ok(Some(connection))
+}
+
+/// Ends the wait of the others.
+pub(crate) async fn migration_unlock(connection: Option<PgConnection>) -> Result<()> {
+    match connection {
+        Some(connection) => Ok(connection.close().await?),
+        None => Ok(()),
+    }
+}
+
+fn explain(place: &str, error: &sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    let cure = match code.as_ref() {
+        "28P01" | "28000" => "Check the user and the password in DATABASE_URL",
+        "3D000" => "Create the database first, for example with `createdb`",
+        _ => "Check that the server runs and that DATABASE_URL names it",
+    };
+    StoreError::Open { place: place.to_owned(), cause: error.to_string(), cure: cure.to_owned() }
+}

@@ -1,0 +1,150 @@
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sea_orm::prelude::*;
+use sea_orm::{DbBackend, FromQueryResult};
+use serde_json::Value;
+
+use super::{Run, changed};
+use crate::chain::canonical_json;
+use crate::sql::Sql;
+use crate::{Result, System, micros};
+
+/// The right to work on a run: valid until another claim of the same run succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub run_id: Uuid,
+    pub token: Uuid,
+}
+
+impl Lease {
+    /// The lease of a run that [`claim`] returned.
+    pub fn of(run: &Run) -> Option<Self> {
+        Some(Self { run_id: run.id, token: run.lease_token? })
+    }
+}
+
+/// Takes up to `limit` due runs of all tenants, the longest due first, and runs whose lease has run out. Counts the
+/// attempt; a run whose attempts are used up is claimed all the same (`attempts > max_attempts`), so that its worker
+/// declares it [`dead`].
+pub async fn claim(system: &System, limit: u64, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Run>> {
+    let now = micros(now);
+    // A token of its own for each claim, not for each process: a run that hangs must not pass for its successor.
+    let token = Uuid::new_v4();
+    let mut sql = system.sql("UPDATE runs SET state = 'running', attempts = attempts + 1, lease_token = ");
+    sql.bind(token).push(", lease_until = ").bind(now + lease).push(", heartbeat_at = ").bind(now);
+    sql.push(", started_at = COALESCE(started_at, ").bind(now).push(") WHERE id IN (SELECT id FROM runs");
+    sql.push(" WHERE state IN ('queued', 'parked', 'running') AND due_at <= ").bind(now);
+    sql.push(" AND (state <> 'running' OR lease_until <= ").bind(now);
+    sql.push(") ORDER BY due_at LIMIT ").bind(limit as i64).push(skip_locked(system)).push(") RETURNING *");
+    let mut runs = Run::find_by_statement(sql.statement()).all(system.write()).await?;
+    runs.sort_by_key(|run| (run.due_at, run.id));
+    Ok(runs)
+}
+
+/// PostgreSQL's workers step around each other's rows; SQLite has one writer at a time.
+fn skip_locked(system: &System) -> &'static str {
+    match system.store().db_backend() {
+        DbBackend::Postgres => " FOR UPDATE SKIP LOCKED",
+        _ => "",
+    }
+}
+
+/// When the next run is due or the next lease runs out; None: nothing waits.
+pub async fn next_due(system: &System) -> Result<Option<DateTime<Utc>>> {
+    #[derive(FromQueryResult)]
+    struct Next {
+        at: DateTime<Utc>,
+    }
+    let sql = system.sql(
+        "SELECT CASE WHEN state = 'running' THEN lease_until ELSE due_at END AS at FROM runs \
+         WHERE state IN ('queued', 'parked', 'running') ORDER BY 1 LIMIT 1",
+    );
+    Ok(Next::find_by_statement(sql.statement()).one(system.read()).await?.map(|next| next.at))
+}
+
+/// Keeps the lease for another while. False: it is no longer ours; stop.
+pub async fn heartbeat(system: &System, lease: Lease, now: DateTime<Utc>, length: Duration) -> Result<bool> {
+    let now = micros(now);
+    let mut sql = system.sql("UPDATE runs SET heartbeat_at = ");
+    sql.bind(now).push(", lease_until = ").bind(now + length);
+    changed(system.write(), fenced(sql, lease)).await
+}
+
+/// The run is done.
+pub async fn finish(system: &System, lease: Lease, output: &Value, now: DateTime<Utc>) -> Result<bool> {
+    let mut sql = system.sql("UPDATE runs SET state = 'done', error = NULL, output = ");
+    sql.bind_json(Some(canonical_json(output))).push(", finished_at = ").bind(micros(now));
+    changed(system.write(), released(sql, lease)).await
+}
+
+/// The run has failed and will not be tried again.
+pub async fn fail(system: &System, lease: Lease, error: &str, now: DateTime<Utc>) -> Result<bool> {
+    end(system, lease, "failed", error, now).await
+}
+
+/// The run can never succeed (it used up its attempts, or nobody understands it): a dead letter for people to look at.
+pub async fn dead(system: &System, lease: Lease, error: &str, now: DateTime<Utc>) -> Result<bool> {
+    end(system, lease, "dead", error, now).await
+}
+
+async fn end(system: &System, lease: Lease, state: &str, error: &str, now: DateTime<Utc>) -> Result<bool> {
+    let mut sql = system.sql("UPDATE runs SET state = ");
+    sql.bind(state).push(", error = ").bind(crate::text::clean(error).into_owned());
+    sql.push(", finished_at = ").bind(micros(now));
+    changed(system.write(), released(sql, lease)).await
+}
+
+/// The attempt failed; the run is due again at `due_at`. The attempt stays counted.
+pub async fn retry(system: &System, lease: Lease, error: &str, due_at: DateTime<Utc>) -> Result<bool> {
+    let mut sql = system.sql("UPDATE runs SET state = 'queued', error = ");
+    sql.bind(crate::text::clean(error).into_owned()).push(", due_at = ").bind(micros(due_at));
+    changed(system.write(), released(sql, lease)).await
+}
+
+/// The run waits until `due_at`, or until the signal `waiting_for` arrives; one that has arrived already makes it due at
+/// once. Waiting costs no attempt.
+pub async fn park(
+    system: &System,
+    lease: Lease,
+    due_at: DateTime<Utc>,
+    waiting_for: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let tx = system.store().begin().await?;
+    lock(&tx, system, lease.run_id).await?;
+    let mut sql = system.sql("UPDATE runs SET state = 'parked', attempts = attempts - 1, error = NULL, due_at = ");
+    match waiting_for {
+        Some(name) => {
+            sql.push("CASE WHEN EXISTS (SELECT 1 FROM run_signals s WHERE s.run_id = runs.id AND s.name = ").bind(name);
+            sql.push(") THEN ").bind(micros(now)).push(" ELSE ").bind(micros(due_at)).push(" END");
+        }
+        None => {
+            sql.bind(micros(due_at));
+        }
+    }
+    let parked = changed(&tx, released(sql, lease)).await?;
+    tx.commit().await?;
+    Ok(parked)
+}
+
+/// Holds the run's row, so that "a signal arrives" and "the run parks" happen one after the other. SQLite has one writer.
+pub(super) async fn lock(tx: &impl ConnectionTrait, system: &System, run_id: Uuid) -> Result<()> {
+    if system.store().db_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let mut sql = system.sql("SELECT 1 AS one FROM runs WHERE id = ");
+    sql.bind(run_id).push(" FOR UPDATE");
+    tx.query_one_raw(sql.statement()).await?;
+    Ok(())
+}
+
+fn released(mut sql: Sql, lease: Lease) -> Sql {
+    sql.push(", lease_token = NULL, lease_until = NULL");
+    fenced(sql, lease)
+}
+
+fn fenced(mut sql: Sql, lease: Lease) -> Sql {
+    sql.push(" WHERE id = ").bind(lease.run_id).push(" AND state = 'running' AND lease_token = ").bind(lease.token);
+    sql
+}

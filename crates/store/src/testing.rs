@@ -1,0 +1,114 @@
+//! Throw-away stores for tests, on both back ends.
+
+use std::future::Future;
+
+use sea_orm::prelude::Uuid;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use tempfile::TempDir;
+
+use crate::{OpenOptions, Result, Store};
+
+/// A database of its own for one test.
+pub struct TestStore {
+    pub store: Store,
+    /// Opens the same database again.
+    pub url: String,
+    place: Place,
+}
+
+enum Place {
+    Folder(TempDir),
+    Database { admin: String, name: String },
+}
+
+impl TestStore {
+    /// A migrated SQLite store in a folder that vanishes with it.
+    pub async fn sqlite() -> Result<Self> {
+        Self::sqlite_with(OpenOptions::default()).await
+    }
+
+    /// The same, opened otherwise.
+    pub async fn sqlite_with(options: OpenOptions) -> Result<Self> {
+        let folder = tempfile::tempdir().map_err(sqlx::Error::Io)?;
+        let url = format!("sqlite://{}", folder.path().join("store.db").display());
+        Ok(Self { store: Store::open(&url, options).await?, url, place: Place::Folder(folder) })
+    }
+
+    /// A migrated database on the server of `TEST_POSTGRES_URL`; None, with a line in the output, if that is not set.
+    pub async fn postgres() -> Result<Option<Self>> {
+        Self::postgres_with(OpenOptions { pool_size: 5, ..Default::default() }).await
+    }
+
+    /// The same, opened otherwise.
+    pub async fn postgres_with(options: OpenOptions) -> Result<Option<Self>> {
+        let Some(admin) = admin_url() else {
+            println!("skipped on PostgreSQL: TEST_POSTGRES_URL is not set");
+            return Ok(None);
+        };
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        run_as_admin(&admin, &format!("CREATE DATABASE {name}")).await?;
+        let url = with_database(&admin, &name);
+        let store = Store::open(&url, options).await?;
+        Ok(Some(Self { store, url, place: Place::Database { admin, name } }))
+    }
+
+    /// Closes the store and removes the database.
+    pub async fn remove(self) -> Result<()> {
+        self.store.close().await?;
+        match self.place {
+            Place::Folder(folder) => folder.close().map_err(|error| sqlx::Error::Io(error).into()),
+            Place::Database { admin, name } => {
+                run_as_admin(&admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+            }
+        }
+    }
+}
+
+/// Runs a test on SQLite and, where there is one, on PostgreSQL.
+pub async fn on_both<Test, Running>(test: Test)
+where
+    Test: Fn(Store) -> Running,
+    Running: Future<Output = anyhow::Result<()>>,
+{
+    for store in both().await {
+        println!("on {:?}", store.store.backend());
+        if let Err(error) = test(store.store.clone()).await {
+            panic!("on {:?}: {error:#}", store.store.backend());
+        }
+        if let Err(error) = store.remove().await {
+            panic!("removing the test's database: {error}");
+        }
+    }
+}
+
+/// A store on each back end that there is.
+pub async fn both() -> Vec<TestStore> {
+    let sqlite = TestStore::sqlite().await;
+    let postgres = TestStore::postgres().await;
+    match (sqlite, postgres) {
+        (Ok(sqlite), Ok(postgres)) => [Some(sqlite), postgres].into_iter().flatten().collect(),
+        (Err(error), _) | (_, Err(error)) => panic!("opening a test's database: {error}"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration but the environment")]
+fn admin_url() -> Option<String> {
+    std::env::var("TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty())
+}
+
+async fn run_as_admin(admin: &str, sql: &str) -> Result<()> {
+    let options: PgConnectOptions = admin.parse()?;
+    let mut connection = PgConnection::connect_with(&options).await?;
+    connection.execute(AssertSqlSafe(sql.to_owned())).await?;
+    Ok(connection.close().await?)
+}
+
+/// The address with another database in it.
+fn with_database(url: &str, name: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
+    let host_end = address.find("://").map_or(0, |at| at + 3);
+    let path = address[host_end..].find('/').map_or(address.len(), |at| host_end + at);
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}/{name}{query}", &address[..path])
+}
