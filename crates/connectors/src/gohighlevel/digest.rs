@@ -82,6 +82,7 @@ pub struct Sum {
 }
 
 pub async fn digest(api: &GoHighLevel, args: PipelineDigest) -> Result<Digest> {
+    api.location()?;
     let month = args.month.as_deref().map(first_of_month).transpose()?;
     let pipelines = opportunities::pipelines(api).await?;
     let chosen: Vec<&Pipeline> =

@@ -14,7 +14,8 @@ pub fn kind(message: &Value) -> Option<&'static str> {
     if not_said.iter().any(|part| name.contains(part)) {
         return None;
     }
-    let kinds = [("SMS", "sms"), ("EMAIL", "email"), ("CALL", "call"), ("VOICEMAIL", "call")];
+    // VOICEMAIL stands before EMAIL, which it ends with.
+    let kinds = [("VOICEMAIL", "call"), ("CALL", "call"), ("SMS", "sms"), ("EMAIL", "email")];
     if let Some((_, kind)) = kinds.iter().find(|(part, _)| name.contains(part)) {
         return Some(kind);
     }

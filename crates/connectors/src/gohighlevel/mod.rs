@@ -191,6 +191,9 @@ impl Config {
 impl GoHighLevel {
     /// The location that is worked on, or an error that says where to find it.
     fn location(&self) -> Result<&str> {
+        if self.generation == Generation::V1 {
+            return Err(v1::not_possible());
+        }
         self.config.location_id.as_deref().ok_or_else(|| {
             Error::invalid_input(
                 "GoHighLevel: the location is not configured: set GHL_LOCATION_ID \
