@@ -168,6 +168,32 @@ pub async fn of_contact(tenant: &Tenant, ecosystem: &str, contact_vendor_id: &st
     Ok(Opportunity::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
 
+/// Which opportunities are asked for. Every field narrows the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub contact_vendor_id: Option<String>,
+    pub status: Option<String>,
+    /// Part of the name, whatever its case.
+    pub name: Option<String>,
+}
+
+/// Opportunities that fit the filter, the most valuable first.
+pub async fn list(tenant: &Tenant, ecosystem: &str, filter: &Filter, limit: u64) -> Result<Vec<Opportunity>> {
+    let mut sql = tenant.sql("SELECT * FROM opportunities WHERE deleted_at IS NULL AND tenant_id = ");
+    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
+    for (column, text) in [("contact_vendor_id", &filter.contact_vendor_id), ("status", &filter.status)] {
+        if let Some(text) = text {
+            sql.push(" AND ").push(column).push(" = ").bind(text.as_str());
+        }
+    }
+    if let Some(name) = &filter.name {
+        let name = name.to_lowercase().replace('~', "~~").replace('%', "~%").replace('_', "~_");
+        sql.push(" AND lower(name) LIKE ").bind(format!("%{name}%")).push(" ESCAPE '~'");
+    }
+    sql.push(" ORDER BY value DESC NULLS LAST, id LIMIT ").bind(limit as i64);
+    Ok(Opportunity::find_by_statement(sql.statement()).all(tenant.read()).await?)
+}
+
 /// What a contact's opportunities of one status come to.
 #[derive(Clone, Debug, PartialEq, Serialize, FromQueryResult)]
 pub struct Aggregate {

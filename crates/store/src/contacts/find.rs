@@ -18,15 +18,18 @@ pub struct Filter {
     pub company: Option<String>,
     pub ecosystem: Option<String>,
     pub kind: Option<String>,
-    /// The vendor's tag or one of our own, whatever its case.
-    pub tag: Option<String>,
+    /// All of these are the vendor's tags or our own, whatever their case.
+    pub tags: Vec<String>,
     pub has_email: Option<bool>,
     pub has_phone: Option<bool>,
     pub added_since: Option<DateTime<Utc>>,
     pub added_before: Option<DateTime<Utc>>,
+    pub contacted_since: Option<DateTime<Utc>>,
     /// No interaction since then, or none at all.
     pub contacted_before: Option<DateTime<Utc>>,
     pub active_since: Option<DateTime<Utc>>,
+    /// No activity since then, or none at all.
+    pub active_before: Option<DateTime<Utc>>,
     /// All of these words, exactly, in company, tags, company info or the further words.
     pub industry_text: Option<String>,
     pub importance_min: Option<i16>,
@@ -106,6 +109,23 @@ pub async fn count(tenant: &Tenant, filter: &Filter) -> Result<u64> {
     Ok(count.map_or(0, |count| count.contacts.max(0) as u64))
 }
 
+/// How many contacts fit the filter, without regard to words in it and never more than `most`, so that it costs the
+/// same for a million.
+pub async fn count_to(tenant: &Tenant, filter: &Filter, most: u64) -> Result<u64> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        contacts: i64,
+    }
+    let mut sql = tenant.sql("SELECT COUNT(*) AS contacts FROM (SELECT 1 AS one FROM contacts c");
+    if needs_context(filter) {
+        sql.push(CONTEXT);
+    }
+    conditions(sql.push(" WHERE "), tenant, filter);
+    sql.push(" LIMIT ").bind(most as i64).push(") AS some");
+    let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
+    Ok(count.map_or(0, |count| count.contacts.max(0) as u64))
+}
+
 async fn listed(tenant: &Tenant, filter: &Filter, limit: u64, cursor: Option<&str>) -> Result<Page<ContactRow>> {
     let mut sql = tenant.sql("SELECT ");
     sql.push(ContactRow::COLUMNS).push(" FROM contacts c").push(CONTEXT).push(" WHERE ");
@@ -144,7 +164,7 @@ fn after(sql: &mut Sql, order: Order, cursor: &str) -> Result<()> {
 }
 
 pub(super) fn needs_context(filter: &Filter) -> bool {
-    filter.contacted_before.is_some() || filter.tag.is_some()
+    filter.contacted_since.is_some() || filter.contacted_before.is_some() || !filter.tags.is_empty()
 }
 
 /// Everything in the filter but the words. Contacts are `c`, contexts `x`.
@@ -156,7 +176,7 @@ pub(super) fn conditions(sql: &mut Sql, tenant: &Tenant, filter: &Filter) {
     if let Some(kind) = &filter.kind {
         sql.push(" AND lower(c.kind) = ").bind(kind.to_lowercase());
     }
-    if let Some(tag) = &filter.tag {
+    for tag in &filter.tags {
         let pattern = format!("%{}%", like_escaped(&serde_json::Value::from(tag.to_lowercase()).to_string()));
         sql.push(" AND (lower(CAST(c.tags AS TEXT)) LIKE ").bind(pattern.clone()).push(ESCAPE);
         sql.push(" OR lower(CAST(x.custom_tags AS TEXT)) LIKE ").bind(pattern).push(ESCAPE).push(")");
@@ -172,13 +192,18 @@ pub(super) fn conditions(sql: &mut Sql, tenant: &Tenant, filter: &Filter) {
         (" AND c.created_at >= ", filter.added_since),
         (" AND c.created_at < ", filter.added_before),
         (" AND c.last_activity >= ", filter.active_since),
+        (" AND x.last_interaction >= ", filter.contacted_since),
     ] {
         if let Some(at) = at {
             sql.push(condition).bind(at);
         }
     }
-    if let Some(at) = filter.contacted_before {
-        sql.push(" AND (x.last_interaction IS NULL OR x.last_interaction < ").bind(at).push(")");
+    for (column, before) in
+        [("x.last_interaction", filter.contacted_before), ("c.last_activity", filter.active_before)]
+    {
+        if let Some(at) = before {
+            sql.push(" AND (").push(column).push(" IS NULL OR ").push(column).push(" < ").bind(at).push(")");
+        }
     }
     for word in filter.industry_text.iter().flat_map(|text| text.split_whitespace()) {
         let pattern = format!("%{}%", like_escaped(&crate::text::folded(word)));

@@ -1,13 +1,15 @@
 //! Contacts: the vendor's data with the columns that we search by, joined with what people know (`contact_context`).
 
+mod attention;
 mod context;
 mod find;
 mod rank;
 mod search;
 mod upsert;
 
+pub use attention::{Brief, Patience, waiting, walk};
 pub use context::{ContextChange, save_context};
-pub use find::{Filter, Order, count, find, recent};
+pub use find::{Filter, Order, count, count_to, find, recent};
 pub use upsert::{Counts, NewContact, mark_deleted, mark_missing_deleted, set_importance, upsert_batch};
 
 use chrono::{DateTime, Utc};
@@ -110,6 +112,19 @@ pub async fn by_vendor_id(tenant: &Tenant, ecosystem: &str, vendor_id: &str) -> 
         .filter(Column::Ecosystem.eq(ecosystem))
         .filter(Column::VendorId.eq(vendor_id));
     Ok(query.one(tenant.read()).await?)
+}
+
+/// Our ids of these contacts of the vendor; those that are not here are left out.
+pub async fn ids_by_vendor_id(tenant: &Tenant, ecosystem: &str, vendor_ids: &[&str]) -> Result<HashMap<String, i64>> {
+    #[derive(FromQueryResult)]
+    struct Known {
+        id: i64,
+        vendor_id: String,
+    }
+    let mut sql = tenant.sql("SELECT id, vendor_id FROM contacts WHERE tenant_id = ");
+    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND vendor_id IN ").bind_texts(vendor_ids);
+    let rows = Known::find_by_statement(sql.statement()).all(tenant.read()).await?;
+    Ok(rows.into_iter().map(|row| (row.vendor_id, row.id)).collect())
 }
 
 /// The rows of these contacts, deleted ones too, in no particular order.
