@@ -1,1 +1,91 @@
-fn main() {}
+//! `enterprise-mcp`: the one binary.
+
+mod cli;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An agent-driven operating system for a small business: MCP and REST over the systems it runs on.
+#[derive(Parser)]
+#[command(name = "enterprise-mcp", version, arg_required_else_help = false)]
+struct Arguments {
+    /// Settings in TOML; without it ./enterprise-mcp.toml where there is one. The environment and
+    /// ./.env override it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server (the default)
+    Serve,
+    /// Serve one local MCP client over stdin and stdout
+    Stdio,
+    /// Copy the business into the local brain now
+    Sync(cli::sync::Options),
+    /// Call one tool from the terminal
+    Call(cli::call::Options),
+    /// List the tools
+    Tools,
+    /// Look at the record of all calls, or prove that it is unchanged
+    #[command(subcommand)]
+    Audit(cli::audit::Command),
+    /// See and decide what agents asked for
+    #[command(subcommand)]
+    Approvals(cli::approvals::Command),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Key(cli::key::Command),
+    /// Say in plain words what is configured, reachable and stale
+    Doctor,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Start only the simulated vendors, for other clients
+    Sandbox(cli::sandbox::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return fail(&anyhow::anyhow!("the runtime could not be started: {e}")),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(e) => fail(&e),
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let file = arguments.config;
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => cli::serve::run(file).await,
+        Command::Stdio => cli::stdio::run(file).await,
+        Command::Sync(options) => cli::sync::run(file, options).await,
+        Command::Call(options) => cli::call::run(file, options).await,
+        Command::Tools => cli::tools::run(file).await,
+        Command::Audit(command) => cli::audit::run(file, command).await,
+        Command::Approvals(command) => cli::approvals::run(file, command).await,
+        Command::Key(command) => cli::key::run(file, command).await,
+        Command::Doctor => cli::doctor::run(file).await,
+        Command::Migrate => cli::migrate::run(file).await,
+        Command::Sandbox(options) => cli::sandbox::run(options).await,
+    }
+}
+
+/// One line a person can act on; the causes below it.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    let mut last = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !last.contains(&cause) {
+            eprintln!("  because: {cause}");
+        }
+        last = cause;
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,26 @@
+# Enterprise MCP Server. Needs Rust and, for the checks with foreign clients, Node; finds or
+# installs the rest itself.
+
+.PHONY: run test e2e check bench clean-postgres
+
+# Builds and starts it on http://127.0.0.1:8000 with the sample business.
+run:
+	cargo run --locked --profile quick --bin enterprise-mcp
+
+# Everything that needs no browser, on SQLite and on PostgreSQL.
+test:
+	scripts/with-postgres.sh cargo test --locked --workspace
+
+# The real binary with clients that others wrote.
+e2e:
+	scripts/e2e.sh
+
+# Format, lints, dependency rules.
+check:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	scripts/check-dependencies.sh
+
+# What it costs, as a table.
+bench:
+	scripts/with-postgres.sh cargo run --locked --release --package enterprise-mcp-bench

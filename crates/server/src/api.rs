@@ -1,0 +1,49 @@
+//! The HTTP front door: all routes in one list, and what stands before them.
+//!
+//! host check → body limit → authentication → rate limit → route
+
+mod approvals;
+mod guard;
+mod health;
+mod home;
+mod problem;
+mod run;
+mod tools;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::mcp;
+
+pub use guard::Trusted;
+pub use problem::Problem;
+
+/// Every route of the server.
+pub fn router(app: &Arc<App>) -> Router {
+    let open = Router::new()
+        .route("/", get(home::show))
+        .route("/health", get(health::show))
+        .route("/metrics", get(health::metrics));
+    let keyed = Router::new()
+        .route("/mcp/tools", get(tools::list))
+        .route("/mcp/run/{tool}", post(run::run))
+        .route("/api/v1/approvals", get(approvals::list))
+        .route("/api/v1/approvals/{id}", get(approvals::show))
+        .route("/api/v1/approvals/{id}/decision", post(approvals::decide))
+        .nest("/mcp", mcp::http(app).layer(from_fn(guard::accept_both)))
+        .layer(from_fn_with_state(app.clone(), guard::limit_rate))
+        .layer(from_fn_with_state(app.clone(), guard::authenticate));
+    open.merge(keyed)
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(DefaultBodyLimit::max(app.config.server.max_body_bytes))
+        .layer(from_fn_with_state(app.clone(), guard::check_host))
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+        .with_state(app.clone())
+}

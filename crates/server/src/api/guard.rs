@@ -1,0 +1,180 @@
+//! What every request passes before a route sees it.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Problem;
+use crate::actor::{Actor, Door};
+use crate::app::App;
+use crate::config::Server;
+use crate::identity::keys;
+
+/// The names that this server answers to, against DNS rebinding and foreign pages.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    pub hosts: Vec<String>,
+    pub origins: Vec<String>,
+}
+
+impl Trusted {
+    /// Loopback names, the public URL, and what the configuration adds.
+    pub fn new(server: &Server) -> Trusted {
+        let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]", "::1"].map(String::from).into();
+        let mut origins: Vec<String> = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:*")).into();
+        if let Some(url) = server.public_url.as_deref().and_then(|url| url::Url::parse(url).ok()) {
+            hosts.extend(url.host_str().map(str::to_owned));
+            let port = url.port_or_known_default().unwrap_or(443);
+            origins.extend(url.host_str().map(|host| format!("{}://{host}:{port}", url.scheme())));
+        }
+        hosts.extend(server.allowed_hosts.iter().cloned());
+        origins.extend(server.allowed_origins.iter().cloned());
+        Trusted { hosts, origins }
+    }
+
+    fn knows_host(&self, sent: &str) -> bool {
+        let name = without_port(sent);
+        self.hosts.iter().any(|host| host.eq_ignore_ascii_case(sent) || host.eq_ignore_ascii_case(name))
+    }
+
+    fn knows_origin(&self, sent: &str) -> bool {
+        let Ok(url) = url::Url::parse(sent) else { return false };
+        let Some(host) = url.host_str() else { return false };
+        let with = |port: &str| format!("{}://{host}:{port}", url.scheme());
+        let exact = url.port_or_known_default().map(|port| with(&port.to_string()));
+        self.origins.iter().any(|origin| origin == sent || Some(origin) == exact.as_ref() || *origin == with("*"))
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rfind(':') {
+        Some(colon) if !host.ends_with(']') && host.matches(':').count() == 1 => &host[..colon],
+        Some(colon) if host.contains("]:") => &host[..colon],
+        _ => host,
+    }
+}
+
+/// Refuses requests that were sent to another name or from a foreign page.
+pub async fn check_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let host = request.uri().authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| text(request.headers(), header::HOST)).unwrap_or_default();
+    if !app.trusted.knows_host(host) {
+        let detail = format!("This server does not answer to the host `{host}`; set TUNNEL_URL or ALLOWED_HOSTS.");
+        return Problem::new(StatusCode::FORBIDDEN, "host_not_allowed", detail).into_response();
+    }
+    match text(request.headers(), header::ORIGIN) {
+        Some(origin) if !app.trusted.knows_origin(origin) => {
+            let detail = format!("Pages of `{origin}` may not call this server; set ALLOWED_ORIGINS.");
+            Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// Finds the caller by key, before anything else looks at the request.
+pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    if names_a_key(request.uri().query()) {
+        return unauthenticated("A key in the address ends up in logs; send it as `Authorization: Bearer …` or `X-API-Key`.");
+    }
+    let Some(key) = presented(request.headers()) else {
+        return unauthenticated("Send an API key as `Authorization: Bearer …` or `X-API-Key`.");
+    };
+    let door = if request.uri().path().starts_with("/mcp/run/") { Door::Rest } else { Door::Mcp };
+    let client = text(request.headers(), header::USER_AGENT).map(|client| client.chars().take(200).collect());
+    match keys::verify(&app, key).await {
+        Ok(Some(actor)) => {
+            request.extensions_mut().insert(Actor { door, client, ..actor });
+            next.run(request).await
+        }
+        Ok(None) => {
+            metrics::counter!("authentication_failures_total").increment(1);
+            unauthenticated("The API key is not known, expired or revoked.")
+        }
+        Err(e) => Problem::from(&e).into_response(),
+    }
+}
+
+/// The caller by the key in the headers, for routes that are open to some without one.
+pub async fn caller(app: &Arc<App>, headers: &HeaderMap) -> Option<Actor> {
+    keys::verify(app, presented(headers)?).await.ok().flatten()
+}
+
+/// At most so many calls a minute and caller.
+pub async fn limit_rate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Some(actor) = request.extensions().get::<Actor>() else { return next.run(request).await };
+    match app.limiter.check(&actor.id) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => {
+            let seconds = wait.as_secs() + 1;
+            let detail = format!("More than {} calls a minute; wait {seconds} s.", app.config.server.calls_per_minute);
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(seconds).into_response()
+        }
+    }
+}
+
+/// `curl` and older clients send `Accept: */*` or only JSON; the transport wants both types named.
+pub async fn accept_both(mut request: Request, next: Next) -> Response {
+    let accept = text(request.headers(), header::ACCEPT).unwrap_or("*/*");
+    let both = accept.contains("application/json") && accept.contains("text/event-stream");
+    if !both && (accept.contains("*/*") || accept.contains("application/json") || accept.contains("application/*")) {
+        let value = HeaderValue::from_static("application/json, text/event-stream");
+        request.headers_mut().insert(header::ACCEPT, value);
+    }
+    next.run(request).await
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    let bearer = text(headers, header::AUTHORIZATION).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    bearer.or_else(|| headers.get("x-api-key")?.to_str().ok()).filter(|key| !key.is_empty())
+}
+
+fn names_a_key(query: Option<&str>) -> bool {
+    let names = ["api_key", "apikey", "key", "token", "access_token"];
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).any(|(name, _)| names.contains(&name.as_ref()))
+}
+
+fn unauthenticated(detail: &str) -> Response {
+    let mut response = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail).into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_hosts_and_origins_pass() {
+        let server = Server { public_url: Some("https://mcp.example.com".into()), ..Server::default() };
+        let trusted = Trusted::new(&server);
+        for host in ["localhost:8000", "127.0.0.1", "[::1]:8000", "mcp.example.com", "MCP.example.com:443"] {
+            assert!(trusted.knows_host(host), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "mcp.example.com.evil.example", ""] {
+            assert!(!trusted.knows_host(host), "{host}");
+        }
+        for origin in ["http://localhost:5173", "https://mcp.example.com"] {
+            assert!(trusted.knows_origin(origin), "{origin}");
+        }
+        for origin in ["https://evil.example", "null", "http://mcp.example.com", "https://mcp.example.com:8443"] {
+            assert!(!trusted.knows_origin(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn keys_in_the_address_are_seen() {
+        assert!(names_a_key(Some("api_key=x")));
+        assert!(names_a_key(Some("a=1&access_token=x")));
+        assert!(!names_a_key(Some("limit=10&monkey=1")));
+    }
+}

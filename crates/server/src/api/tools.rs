@@ -1,0 +1,29 @@
+//! `GET /mcp/tools`: the catalogue as plain JSON.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+pub async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+    let tools: Vec<Value> = app
+        .tools
+        .iter()
+        .map(|entry| {
+            json!({
+                "name": entry.id,
+                "mcp_name": entry.mcp_name,
+                "ecosystem": entry.ecosystem,
+                "title": entry.spec.title,
+                "description": entry.spec.description,
+                "effect": entry.spec.effect,
+                "input_schema": entry.spec.input,
+                "output_schema": entry.spec.output,
+            })
+        })
+        .collect();
+    Json(json!({"tools": tools, "count": tools.len()}))
+}

@@ -1,0 +1,169 @@
+//! `App`: what every handler gets. One struct of public fields; two of them run in one test.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use metrics_exporter_prometheus::PrometheusHandle;
+use sandbox::Sandbox;
+use sdk::{Error, Result, http};
+use store::{OpenOptions, Store};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::actor::DEFAULT_TENANT;
+use crate::api::Trusted;
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connections::{Connections, Outside};
+use crate::identity::keys::KeyCache;
+use crate::policy::Policy;
+use crate::runs::Runs;
+use crate::tools::Catalogue;
+use crate::{approvals, brain, connections, sync, system};
+
+/// A running installation.
+pub struct App {
+    pub config: Config,
+    pub clock: Clock,
+    pub store: Store,
+    pub audit: Audit,
+    pub tools: Catalogue,
+    pub policy: Policy,
+    pub connections: Connections,
+    pub runs: Runs,
+    pub syncs: sync::Gates,
+    pub keys: KeyCache,
+    pub limiter: Limiter,
+    pub trusted: Trusted,
+    pub metrics: PrometheusHandle,
+    /// Calls that are running; a shutdown waits for them.
+    pub running: TaskTracker,
+    pub shutdown: CancellationToken,
+    /// The other side of every ecosystem that is not connected.
+    pub sandbox: Sandbox,
+}
+
+/// What an app is made from, beside its configuration.
+pub struct Parts {
+    pub clock: Clock,
+    pub metrics: PrometheusHandle,
+    /// Hold the embedded database alone; a command beside a running server does not.
+    pub exclusive: bool,
+    /// How patient outbound requests are.
+    pub outbound: http::Settings,
+}
+
+impl App {
+    /// Opens everything that an installation needs. Nothing runs by itself until [`App::start`].
+    pub async fn open(config: Config, parts: Parts) -> Result<Arc<App>> {
+        let options = OpenOptions { migrate: true, exclusive: parts.exclusive, ..OpenOptions::default() };
+        let store = Store::open(&config.database_url(), options).await.map_err(unopened)?;
+        let audit = Audit::start(store.clone(), parts.clock.clone(), config.audit.store_responses);
+        let sandbox = start_sandbox(&config, &parts.clock).await?;
+        let outside = Outside { client: client()?, settings: parts.outbound, observer: audit.observer(DEFAULT_TENANT) };
+        let connections = Connections::new(connectors::all(), &config, &sandbox, &outside)?;
+        let tools = Catalogue::new(&connectors::all(), built_in())?;
+        let runs = Runs::new(store.clone(), parts.clock.clone(), crate::runs::Settings::default());
+        let app = Arc::new(App {
+            policy: Policy::new(&config.policy),
+            limiter: Limiter::new(config.server.calls_per_minute),
+            trusted: Trusted::new(&config.server),
+            keys: KeyCache::default(),
+            running: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            clock: parts.clock,
+            metrics: parts.metrics,
+            config,
+            store,
+            audit,
+            tools,
+            connections,
+            runs,
+            syncs: sync::Gates::default(),
+            sandbox,
+        });
+        sync::register(&app);
+        approvals::register(&app);
+        Ok(app)
+    }
+
+    /// Starts what works by itself: the runs, and the schedules that feed them.
+    pub async fn start(self: &Arc<App>) -> Result<()> {
+        connections::notice_changed_accounts(self).await?;
+        self.audit.finish_interrupted().await?;
+        sync::schedule(self).await?;
+        self.runs.start(self.shutdown.clone());
+        Ok(())
+    }
+
+    /// Finishes running calls, then the audit. Nothing new is accepted meanwhile.
+    pub async fn stop(&self) {
+        self.shutdown.cancel();
+        self.running.close();
+        let patience = Duration::from_secs(self.config.server.shutdown_seconds);
+        if tokio::time::timeout(patience, self.running.wait()).await.is_err() {
+            tracing::warn!(calls = self.running.len(), "calls were still running after the grace period");
+        }
+        self.runs.stopped(patience).await;
+        self.audit.close().await;
+    }
+}
+
+/// The tools that answer from the brain or the server itself.
+fn built_in() -> Vec<(&'static str, sdk::Tool<crate::calls::Scope>)> {
+    let mut tools = brain::tools::tools();
+    tools.extend(sync::tools());
+    tools.extend(system::tools());
+    tools
+}
+
+async fn start_sandbox(config: &Config, clock: &Clock) -> Result<Sandbox> {
+    let mut options = sandbox::Options::new(clock.now());
+    options.seed = config.sandbox.seed;
+    options.contacts = config.sandbox.contacts;
+    options.delay = Duration::from_millis(config.sandbox.delay_ms);
+    let address = ([127, 0, 0, 1], 0).into();
+    sandbox::start(options, address)
+        .await
+        .map_err(|e| Error::unavailable("the sample business could not be started on 127.0.0.1").with_source(e))
+}
+
+/// The one client of the process: a new TLS context costs 50 ms of CPU. Redirects are not
+/// followed, because they would carry credentials elsewhere.
+#[expect(clippy::disallowed_methods, reason = "the one HTTP client of the process")]
+pub fn client() -> Result<reqwest::Client> {
+    // A second installation in the same process finds the provider in place.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .user_agent(concat!("enterprise-mcp/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|e| Error::internal("the HTTP client could not be made").with_source(e))
+}
+
+fn unopened(error: store::StoreError) -> Error {
+    Error::unavailable(error.to_string()).with_source(error)
+}
+
+/// At most so many calls a minute and caller.
+pub struct Limiter {
+    limiter: DefaultKeyedRateLimiter<String>,
+    clock: DefaultClock,
+}
+
+impl Limiter {
+    fn new(per_minute: u32) -> Limiter {
+        let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
+        Limiter { limiter: RateLimiter::keyed(Quota::per_minute(per_minute)), clock: DefaultClock::default() }
+    }
+
+    /// Takes one call, or says how long to wait.
+    pub fn check(&self, caller: &String) -> Result<(), Duration> {
+        self.limiter.check_key(caller).map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+}

@@ -1,0 +1,234 @@
+//! Approvals: what an agent asked for and a person decides, once.
+//!
+//! An approval is bound to the SHA-256 of the canonical arguments (RFC 8785), the tool's version, the
+//! requester and the tenant. Silence is never consent. The decision and the run that carries it out
+//! are one transaction; the call is carried out at most once.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use schemars::JsonSchema;
+use sdk::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use store::approvals::{self as rows, NewApproval};
+use store::entities::approvals::{ApprovalState, Model};
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::app::App;
+use crate::calls::{self, Outcome, Request};
+use crate::runs::{Failure, Job, New};
+use crate::tools::Entry;
+
+/// How long an approval waits for a person, unless configured.
+const WAIT_MINUTES: u32 = 24 * 60;
+/// The kind of run that carries out an approved call.
+const EXECUTE: &str = "approved_call";
+
+/// A call that waits for a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pending {
+    pub id: Uuid,
+    pub reason: String,
+    pub expires_at: DateTime<Utc>,
+    pub url: String,
+}
+
+/// What a person says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Approve,
+    Reject,
+}
+
+/// An approval as callers see it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct View {
+    pub approval_id: Uuid,
+    pub tool: String,
+    pub arguments: Value,
+    /// `pending`, `approved`, `executing`, `executed`, `failed`, `unknown`, `rejected`, `expired` or `cancelled`.
+    pub state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub requested_by: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// What the call answered, once it was carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+impl Pending {
+    /// What an agent is told.
+    pub fn for_agent(&self) -> Value {
+        json!({
+            "approval_id": self.id,
+            "reason": self.reason,
+            "expires_at": self.expires_at,
+            "url": self.url,
+            "next": "Tell the person what you asked for. Then call system_wait_for_approval; do not repeat this call.",
+        })
+    }
+}
+
+impl View {
+    /// Nothing will change any more.
+    pub fn is_settled(&self) -> bool {
+        !matches!(self.state.as_str(), "pending" | "approved" | "executing")
+    }
+}
+
+/// Puts a call before a person. The same call asked twice by the same caller is one approval.
+pub async fn ask(
+    app: &Arc<App>,
+    actor: &Actor,
+    tool: &Entry,
+    arguments: &Value,
+    reason: String,
+    execution: Uuid,
+) -> Result<Pending> {
+    let minutes = app.config.policy.approval_minutes.unwrap_or(WAIT_MINUTES);
+    let now = app.clock.now();
+    let new = NewApproval {
+        id: Uuid::now_v7(),
+        tool_name: tool.id.clone(),
+        tool_version: tool.version.clone(),
+        arguments: arguments.clone(),
+        arguments_hash: hash(arguments)?,
+        effect: tool.spec.effect.as_str().into(),
+        requester: json!(actor),
+        reason: Some(reason.clone()),
+        expires_at: now + Duration::minutes(i64::from(minutes)),
+        execution_id: Some(execution),
+    };
+    let (id, expires_at) = (new.id, new.expires_at);
+    rows::create(&app.store.tenant(&actor.tenant), new, now).await.map_err(crate::unavailable)?;
+    Ok(Pending { id, reason, expires_at, url: format!("{}/api/v1/approvals/{id}", app.config.public_url()) })
+}
+
+/// The approvals of a tenant, newest first.
+pub async fn list(app: &Arc<App>, tenant: &str) -> Result<Vec<View>> {
+    let tenant = app.store.tenant(tenant);
+    rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
+    let page = rows::list(&tenant, None, 50, None).await.map_err(crate::unavailable)?;
+    Ok(page.rows.into_iter().map(view).collect())
+}
+
+pub async fn get(app: &Arc<App>, tenant: &str, id: Uuid) -> Result<View> {
+    let tenant = app.store.tenant(tenant);
+    rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
+    let found = rows::get(&tenant, id).await.map_err(crate::unavailable)?;
+    found.map(view).ok_or_else(|| Error::not_found(format!("there is no approval {id}")))
+}
+
+/// Decides once; the run that carries the call out is committed with the decision. A second decision,
+/// and one after the expiry, is a conflict.
+pub async fn decide(app: &Arc<App>, by: &Actor, id: Uuid, verdict: Verdict, note: Option<String>) -> Result<View> {
+    let (tenant, now) = (app.store.tenant(&by.tenant), app.clock.now());
+    let before = get(app, &by.tenant, id).await?;
+    let detail = json!({"approval_id": id, "verdict": verdict, "tool": before.tool, "note": note});
+    app.audit.event(&by.tenant, "approval_decided", None, by, &detail).await?;
+    let tx = tenant.begin().await.map_err(crate::unavailable)?;
+    let decision = match verdict {
+        Verdict::Approve => rows::Decision::Approve,
+        Verdict::Reject => rows::Decision::Reject,
+    };
+    let decided = rows::decide_in(&tx, id, decision, &json!(by), note.as_deref(), now).await.map_err(crate::unavailable)?;
+    if decided.is_none() {
+        drop(tx);
+        let state = get(app, &by.tenant, id).await?.state;
+        return Err(Error::conflict(format!("the approval {id} is already {state}")));
+    }
+    if verdict == Verdict::Approve {
+        let run = New::job(EXECUTE, json!({"approval": id})).unique(format!("{EXECUTE}:{id}")).attempts(1);
+        app.runs.enqueue_in(&tx, run).await?;
+    }
+    tx.commit().await.map_err(crate::unavailable)?;
+    app.runs.wake();
+    get(app, &by.tenant, id).await
+}
+
+/// Teaches the runs how to carry out an approved call.
+pub fn register(app: &Arc<App>) {
+    let weak = Arc::downgrade(app);
+    app.runs.register(EXECUTE, move |job: Job, input: Approved| {
+        let app = weak.upgrade();
+        async move {
+            let app = app.ok_or(Failure::Interrupted)?;
+            execute(&app, &job, input.approval).await
+        }
+    });
+}
+
+/// The input of such a run.
+#[derive(Deserialize)]
+struct Approved {
+    approval: Uuid,
+}
+
+async fn execute(app: &Arc<App>, job: &Job, id: Uuid) -> Result<Value, Failure> {
+    let tenant = app.store.tenant(&job.tenant);
+    let taken = rows::take(&tenant, id, app.clock.now()).await?;
+    let Some(approval) = taken else { return Ok(json!({"skipped": "not approved, expired, or carried out before"})) };
+    let (state, execution, result) = run(app, job, &approval).await;
+    rows::finish(&tenant, id, state, execution, Some(&result)).await?;
+    Ok(result)
+}
+
+/// Calls the tool as it was approved, or not at all.
+async fn run(app: &Arc<App>, job: &Job, approval: &Model) -> (ApprovalState, Option<Uuid>, Value) {
+    let failed = |why: String| (ApprovalState::Failed, None, json!({"error": why}));
+    let Some(tool) = app.tools.find(&approval.tool_name) else {
+        return failed("the tool no longer exists".into());
+    };
+    if tool.version != approval.tool_version {
+        return failed("the tool has changed since it was approved; ask again".into());
+    }
+    if hash(&approval.arguments).ok().as_deref() != Some(approval.arguments_hash.as_str()) {
+        return failed("the arguments are not those that were approved".into());
+    }
+    let request = Request { approved: Some(approval.id), ..Request::new(&approval.tool_name, approval.arguments.clone()) };
+    let reply = match calls::call(app, &Actor::run(&job.tenant, job.run), request).await {
+        Ok(reply) => reply,
+        Err(unknown) => return failed(unknown.message),
+    };
+    let id = Some(reply.execution_id);
+    match reply.outcome {
+        Outcome::Done(done) => (ApprovalState::Executed, id, done.data),
+        Outcome::Failed(e) if e.outcome_unknown => (ApprovalState::Unknown, id, json!({"error": calls::explain(&e)})),
+        Outcome::Failed(e) => (ApprovalState::Failed, id, json!({"error": calls::explain(&e)})),
+        Outcome::Denied(reason) => (ApprovalState::Failed, id, json!({"error": reason})),
+        Outcome::Pending(_) => failed("the call asked again".into()),
+    }
+}
+
+/// SHA-256 of the canonical form.
+fn hash(arguments: &Value) -> Result<String> {
+    let canonical = serde_json_canonicalizer::to_vec(arguments)
+        .map_err(|e| Error::invalid_input("the arguments have no canonical form").with_source(e))?;
+    Ok(hex::encode(Sha256::digest(canonical)))
+}
+
+fn view(row: Model) -> View {
+    View {
+        approval_id: row.id,
+        tool: row.tool_name,
+        arguments: row.arguments,
+        state: row.state.as_str().into(),
+        reason: row.reason,
+        requested_by: row.requester["name"].as_str().unwrap_or_default().to_owned(),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        decided_at: row.decided_at,
+        note: row.note,
+        result: row.result,
+    }
+}

@@ -1,0 +1,256 @@
+//! The audit's single writer of this process.
+//!
+//! It commits whatever queued while the previous commit ran and acknowledges after the commit; it
+//! never waits on a timer, so a lone caller pays for one commit and a crowd shares one.
+
+use std::sync::{Arc, Mutex};
+
+use sdk::http::{Attempt, Observer};
+use sdk::{Error, Result};
+use serde_json::{Value, json};
+use store::Store;
+use store::audit::Writer;
+use store::chain::{ApiCall, Canonical, Event, Execution, Record};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::actor::{Actor, DEFAULT_TENANT};
+use crate::clock::Clock;
+
+/// Records in one commit at most.
+const LARGEST_BATCH: usize = 512;
+/// Requests to vendors that are kept while the database is away.
+const KEPT_NOTES: usize = 10_000;
+
+/// The way to the writer. Cloning is not needed: it lives in `App`.
+pub struct Audit {
+    queue: mpsc::UnboundedSender<Entry>,
+    trouble: Arc<Mutex<Option<String>>>,
+    store: Store,
+    clock: Clock,
+    store_responses: bool,
+    writer: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+enum Entry {
+    /// Somebody waits for the commit.
+    Awaited(Record, oneshot::Sender<bool>),
+    /// Committed with whatever comes next.
+    Note(Record),
+    /// Commit what is there and stop.
+    Close,
+}
+
+impl Audit {
+    pub fn start(store: Store, clock: Clock, store_responses: bool) -> Audit {
+        let (queue, entries) = mpsc::unbounded_channel();
+        let trouble = Arc::new(Mutex::new(None));
+        let writer = Writing { store: store.clone(), clock: clock.clone(), trouble: trouble.clone(), writer: None };
+        let task = tokio::spawn(writer.run(entries));
+        Audit { queue, trouble, store, clock, store_responses, writer: Mutex::new(Some(task)) }
+    }
+
+    /// Keeps the record of a call. It is durable when this returns.
+    pub async fn execution(&self, mut record: Execution) -> Result<()> {
+        if !self.store_responses {
+            record.response = None;
+        }
+        self.commit(Record::Execution(record)).await
+    }
+
+    /// Keeps something beside calls: an intent, a decision, a new key. Durable when this returns.
+    pub async fn event(&self, tenant: &str, event: &str, execution: Option<Uuid>, actor: &Actor, detail: &Value) -> Result<()> {
+        let record = Event {
+            id: Uuid::now_v7(),
+            tenant_id: tenant.to_owned(),
+            timestamp: self.clock.now(),
+            event: event.to_owned(),
+            execution_id: execution,
+            actor: Canonical::from(&json!(actor)),
+            detail: Canonical::from(detail),
+        };
+        self.commit(Record::Event(record)).await
+    }
+
+    /// Notes every request to a vendor, for the connections of one tenant.
+    pub fn observer(&self, tenant: &str) -> Observer {
+        let (queue, clock, tenant) = (self.queue.clone(), self.clock.clone(), tenant.to_owned());
+        Arc::new(move |attempt| {
+            // The queue is gone only after the audit was closed, when nothing is sent any more.
+            let _ = queue.send(Entry::Note(Record::ApiCall(api_call(&tenant, &clock, attempt))));
+        })
+    }
+
+    /// Why records cannot be written, while they cannot.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Commits what is queued and ends the chain.
+    pub async fn close(&self) {
+        // A closed queue means that the writer has already ended.
+        let _ = self.queue.send(Entry::Close);
+        let task = self.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(task) = task
+            && let Err(e) = task.await
+        {
+            tracing::error!(error = %e, "the audit writer ended badly");
+        }
+    }
+
+    /// Gives every effect that was intended and never completed its record: its outcome is unknown.
+    pub async fn finish_interrupted(&self) -> Result<()> {
+        let tenant = self.store.tenant(DEFAULT_TENANT);
+        let alone = self.store.backend() == store::Backend::Sqlite;
+        // Another replica may still be working on a young intent.
+        let before = self.clock.now() - chrono::Duration::minutes(if alone { 0 } else { 10 });
+        for intent in store::audit::open_intents(&tenant, None, before, 1000).await.map_err(crate::unavailable)? {
+            self.execution(interrupted(intent)).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&self, record: Record) -> Result<()> {
+        let (done, wait) = oneshot::channel();
+        let refused = || Error::unavailable("the audit cannot be written, so nothing was done");
+        self.queue.send(Entry::Awaited(record, done)).map_err(|_| refused())?;
+        if wait.await.unwrap_or(false) { Ok(()) } else { Err(refused()) }
+    }
+}
+
+fn interrupted(intent: store::entities::audit_events::Model) -> Execution {
+    let text = |key: &str| intent.detail[key].as_str().unwrap_or_default().to_owned();
+    Execution {
+        id: intent.execution_id.unwrap_or(intent.id),
+        tenant_id: intent.tenant_id.clone(),
+        timestamp: intent.timestamp,
+        tool_name: text("tool"),
+        params: Canonical::from(&intent.detail["arguments"]),
+        response: None,
+        duration_ms: 0,
+        status: "error".into(),
+        error_message: Some("outcome unknown: the server stopped before the vendor's answer was recorded".into()),
+        source: None,
+        user_context: Canonical::from(&intent.actor),
+        effect: text("effect"),
+        approval_id: intent.detail["approval_id"].as_str().and_then(|id| id.parse().ok()),
+    }
+}
+
+fn api_call(tenant: &str, clock: &Clock, attempt: Attempt) -> ApiCall {
+    let status = attempt.status.map(|status| i32::from(status.as_u16()));
+    ApiCall {
+        id: Uuid::now_v7(),
+        tenant_id: tenant.to_owned(),
+        execution_id: attempt.execution,
+        timestamp: clock.now() - attempt.latency,
+        ecosystem: attempt.ecosystem.into(),
+        endpoint: attempt.endpoint.into(),
+        method: attempt.method.to_string(),
+        status_code: status,
+        latency_ms: attempt.latency.as_millis() as i64,
+        request_size_bytes: attempt.request_bytes as i64,
+        response_size_bytes: attempt.response_bytes as i64,
+        error: attempt.error,
+        rate_limited: status == Some(429),
+        attempt: attempt.number as i32,
+    }
+}
+
+/// The writer's side of the queue.
+struct Writing {
+    store: Store,
+    clock: Clock,
+    trouble: Arc<Mutex<Option<String>>>,
+    writer: Option<Writer>,
+}
+
+impl Writing {
+    async fn run(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
+        let mut batch = Vec::with_capacity(LARGEST_BATCH);
+        let mut kept: Vec<Record> = Vec::new();
+        loop {
+            batch.clear();
+            if entries.recv_many(&mut batch, LARGEST_BATCH).await == 0 {
+                break;
+            }
+            let closing = batch.iter().any(|entry| matches!(entry, Entry::Close));
+            self.commit(&mut batch, &mut kept).await;
+            if closing {
+                break;
+            }
+        }
+        if let Some(writer) = self.writer.take()
+            && let Err(e) = writer.close(self.clock.now()).await
+        {
+            tracing::warn!(error = %e, "the end of the audit chain could not be noted");
+        }
+    }
+
+    async fn commit(&mut self, batch: &mut Vec<Entry>, kept: &mut Vec<Record>) {
+        let mut records = std::mem::take(kept);
+        let mut waiting = Vec::new();
+        let mut notes = Vec::new();
+        for entry in batch.drain(..) {
+            match entry {
+                Entry::Awaited(record, done) => {
+                    records.push(record);
+                    waiting.push(done);
+                }
+                Entry::Note(record) => {
+                    notes.push(records.len());
+                    records.push(record);
+                }
+                Entry::Close => {}
+            }
+        }
+        if records.is_empty() {
+            return;
+        }
+        let copies: Vec<Record> = notes.into_iter().map(|at| records[at].clone()).collect();
+        let committed = self.append(records).await;
+        if !committed {
+            keep(kept, copies);
+        }
+        for done in waiting {
+            // A caller that no longer waits has its record all the same.
+            let _ = done.send(committed);
+        }
+    }
+
+    async fn append(&mut self, records: Vec<Record>) -> bool {
+        let count = records.len();
+        let outcome = self.try_append(records).await;
+        let trouble = outcome.as_ref().err().map(|e| e.to_string());
+        if let Some(trouble) = &trouble {
+            tracing::error!(error = %trouble, count, "the audit could not be written");
+        }
+        metrics::counter!("audit_commits_total", "ok" => if outcome.is_ok() { "true" } else { "false" }).increment(1);
+        *self.trouble.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = trouble;
+        outcome.is_ok()
+    }
+
+    async fn try_append(&mut self, records: Vec<Record>) -> store::Result<()> {
+        let now = self.clock.now();
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(Writer::open(&self.store, now).await?),
+        };
+        writer.append(records, now).await
+    }
+}
+
+/// Keeps notes for the next commit. Nobody knows whether the failed commit took place, so they get
+/// new ids: a request that is listed twice is better than one that is missing.
+fn keep(kept: &mut Vec<Record>, notes: Vec<Record>) {
+    for mut note in notes {
+        if kept.len() >= KEPT_NOTES {
+            metrics::counter!("audit_notes_dropped_total").increment(1);
+            continue;
+        }
+        if let Record::ApiCall(call) = &mut note {
+            call.id = Uuid::now_v7();
+        }
+        kept.push(note);
+    }
+}

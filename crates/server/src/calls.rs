@@ -1,0 +1,243 @@
+//! ★ The one path of every call: find → validate → decide → audit → run → audit → answer.
+//!
+//! MCP, REST, stdio, runs and the terminal translate into [`call`] and hold no rules of their own.
+
+mod answer;
+mod record;
+mod source;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use sdk::{Error, Result};
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::app::App;
+use crate::approvals::{self, Pending};
+use crate::policy::Decision;
+use crate::tools::{Entry, Run};
+
+pub use source::Source;
+
+/// A call before anything was done about it.
+pub struct Request {
+    pub tool: String,
+    pub arguments: Value,
+    /// Where long work tells how far it is.
+    pub progress: Progress,
+    /// The caller went away.
+    pub cancel: CancellationToken,
+    /// A person decided that this very call may run.
+    pub approved: Option<Uuid>,
+}
+
+impl Request {
+    pub fn new(tool: impl Into<String>, arguments: Value) -> Request {
+        let (progress, cancel) = (Progress::none(), CancellationToken::new());
+        Request { tool: tool.into(), arguments, progress, cancel, approved: None }
+    }
+}
+
+/// A call after it.
+pub struct Reply {
+    /// The id of the row in `tool_executions`.
+    pub execution_id: Uuid,
+    pub latency: Duration,
+    pub outcome: Outcome,
+}
+
+/// How a call ended.
+pub enum Outcome {
+    Done(Done),
+    /// A person has to decide first.
+    Pending(Pending),
+    Denied(String),
+    Failed(Error),
+}
+
+/// An answer and where it comes from.
+pub struct Done {
+    pub data: Value,
+    pub source: Source,
+    /// When the data was true, if it is not the vendor's answer of this moment.
+    pub as_of: Option<DateTime<Utc>>,
+    /// What the reader has to know: why the answer is old or incomplete.
+    pub notes: Vec<String>,
+}
+
+/// What a built-in tool works with.
+pub struct Scope {
+    pub app: Arc<App>,
+    pub actor: Actor,
+    pub tenant: store::Tenant,
+    pub now: DateTime<Utc>,
+    pub execution: Uuid,
+    pub progress: Progress,
+    pub cancel: CancellationToken,
+}
+
+/// Tells a caller who asked for it how far long work is.
+#[derive(Clone)]
+pub struct Progress(Option<Arc<dyn Fn(f64, Option<f64>, &str) + Send + Sync>>);
+
+impl Progress {
+    pub fn none() -> Progress {
+        Progress(None)
+    }
+
+    pub fn to(sink: impl Fn(f64, Option<f64>, &str) + Send + Sync + 'static) -> Progress {
+        Progress(Some(Arc::new(sink)))
+    }
+
+    /// `done` of `total`, with a word on what is being done.
+    pub fn report(&self, done: f64, total: Option<f64>, message: &str) {
+        if let Some(sink) = &self.0 {
+            sink(done, total, message);
+        }
+    }
+}
+
+/// The tool does not exist; front doors answer with their own kind of protocol error.
+#[derive(Debug)]
+pub struct UnknownTool {
+    pub message: String,
+}
+
+/// Carries out one call and leaves its record.
+///
+/// The work goes on in a task of its own: a caller that goes away cancels a read, but a write is
+/// finished and recorded all the same.
+pub async fn call(app: &Arc<App>, actor: &Actor, request: Request) -> Result<Reply, UnknownTool> {
+    let Some(entry) = app.tools.find(&request.tool).cloned() else {
+        return Err(unknown(app, &request.tool));
+    };
+    let begun = Begun { id: Uuid::now_v7(), at: app.clock.now(), started: Instant::now() };
+    let (id, started) = (begun.id, begun.started);
+    let gone = request.cancel.clone().drop_guard();
+    let work = app.running.spawn(carry_out(app.clone(), actor.clone(), entry, request, begun));
+    let reply = work.await.unwrap_or_else(|_| {
+        let outcome = Outcome::Failed(Error::internal("the call ended in a way that it should not; the log says more"));
+        Reply { execution_id: id, latency: started.elapsed(), outcome }
+    });
+    gone.disarm();
+    Ok(reply)
+}
+
+/// What a caller may read of a failure: what happened, whether it may have had an effect, and when
+/// to try again.
+pub fn explain(error: &Error) -> String {
+    let mut text = error.message.clone();
+    if error.outcome_unknown {
+        text.push_str(". The outcome is unknown: it may have taken effect; look before you repeat it");
+    }
+    if let Some(wait) = error.retry_after {
+        text.push_str(&format!(". Try again in {} s", wait.as_secs().max(1)));
+    }
+    text
+}
+
+async fn carry_out(app: Arc<App>, actor: Actor, entry: Arc<Entry>, request: Request, begun: Begun) -> Reply {
+    let outcome = AssertUnwindSafe(decide_and_run(&app, &actor, &entry, &request, &begun)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| Outcome::Failed(defect(&entry)));
+    let latency = begun.started.elapsed();
+    let outcome = record::completion(&app, &actor, &entry, &request, &begun, latency, outcome).await;
+    Reply { execution_id: begun.id, latency, outcome }
+}
+
+fn defect(entry: &Entry) -> Error {
+    let error = Error::internal(format!("{} failed in a way that it should not; the log says more", entry.id));
+    if entry.spec.effect.is_outward() { error.with_unknown_outcome() } else { error }
+}
+
+/// What identifies a call from its first moment.
+struct Begun {
+    id: Uuid,
+    at: DateTime<Utc>,
+    started: Instant,
+}
+
+async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &Request, begun: &Begun) -> Outcome {
+    if let Err(e) = entry.validate(&request.arguments) {
+        return Outcome::Failed(e);
+    }
+    if request.approved.is_none() {
+        match app.policy.decide(actor, entry, &request.arguments) {
+            Decision::Allow => {}
+            Decision::Deny(reason) => return Outcome::Denied(reason),
+            Decision::Ask(reason) => {
+                let asked = approvals::ask(app, actor, entry, &request.arguments, reason, begun.id).await;
+                return asked.map_or_else(Outcome::Failed, Outcome::Pending);
+            }
+        }
+    }
+    if entry.spec.effect.is_outward()
+        && let Err(e) = record::intent(app, actor, entry, request, begun).await
+    {
+        return Outcome::Failed(e);
+    }
+    match run(app, actor, entry, request, begun).await {
+        Ok(done) => Outcome::Done(done),
+        Err(e) => Outcome::Failed(e),
+    }
+}
+
+/// Runs the tool until its deadline, or until the caller goes away.
+async fn run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &Request, begun: &Begun) -> Result<Done> {
+    let work = async {
+        match &entry.run {
+            Run::BuiltIn(tool) => {
+                let scope = scope(app, actor, request, begun);
+                let data = tool.run(&scope, request.arguments.clone()).await?;
+                source::of_brain(app, actor, entry, data).await
+            }
+            Run::Connector(tool) => source::at_vendor(app, actor, entry, tool, request, begun).await,
+        }
+    };
+    let done = tokio::select! {
+        done = tokio::time::timeout_at(begun.started + entry.spec.deadline, work) => done,
+        () = request.cancel.cancelled(), if !entry.spec.effect.is_outward() => return Err(interrupted(entry, "the caller went away")),
+    };
+    match done {
+        Ok(done) => Ok(answer::fit(done?)),
+        Err(_) => {
+            let seconds = entry.spec.deadline.as_secs();
+            Err(interrupted(entry, &format!("{} did not finish within {seconds} s", entry.id)))
+        }
+    }
+}
+
+fn scope(app: &Arc<App>, actor: &Actor, request: &Request, begun: &Begun) -> Scope {
+    Scope {
+        app: app.clone(),
+        actor: actor.clone(),
+        tenant: app.store.tenant(&actor.tenant),
+        now: begun.at,
+        execution: begun.id,
+        progress: request.progress.clone(),
+        cancel: request.cancel.clone(),
+    }
+}
+
+/// Nobody knows what an interrupted write did.
+fn interrupted(entry: &Entry, message: &str) -> Error {
+    let error = Error::unavailable(message).with_source(Interrupted);
+    if entry.spec.effect.is_outward() { error.with_unknown_outcome() } else { error }
+}
+
+/// Marks a call that ran out of time, whose row says `timeout`.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+fn unknown(app: &App, name: &str) -> UnknownTool {
+    let shown: String = name.chars().take(100).collect();
+    let hint = app.tools.nearest(name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    UnknownTool { message: format!("there is no tool `{shown}`{hint}") }
+}

@@ -1,0 +1,96 @@
+//! Where an answer comes from, and what stands in when the vendor fails.
+
+use std::sync::Arc;
+
+use sdk::connector::ErasedTool;
+use sdk::{Effect, Error, Kind, Result, http};
+use serde::Serialize;
+
+use super::{Begun, Done, Request, answer};
+use crate::actor::Actor;
+use crate::app::App;
+use crate::brain;
+use crate::tools::Entry;
+
+/// How true an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The vendor's answer of this moment, or our own state.
+    Live,
+    /// The built-in sample business: the ecosystem is not connected.
+    Sample,
+    /// The brain's copy; its age is told beside it.
+    Cached,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Live => "live",
+            Source::Sample => "sample",
+            Source::Cached => "cached",
+        }
+    }
+}
+
+/// Asks the vendor; a read that the vendor fails is answered by the brain with its age, or not at
+/// all. A live account never gets sample data.
+pub(super) async fn at_vendor(
+    app: &Arc<App>,
+    actor: &Actor,
+    entry: &Entry,
+    tool: &ErasedTool,
+    request: &Request,
+    begun: &Begun,
+) -> Result<Done> {
+    let call = http::Call {
+        execution: Some(begun.id),
+        key: request.approved.unwrap_or(begun.id).to_string(),
+        deadline: begun.started + entry.spec.deadline,
+    };
+    let (opening, source) = app.connections.open(entry.ecosystem, call)?;
+    match tool.run(opening, request.arguments.clone()).await {
+        Ok(data) => Ok(answer::kept(data, source, None)),
+        Err(e) if entry.spec.effect == Effect::Read && is_outage(&e) => {
+            instead(app, actor, entry, request, begun, e, source).await
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// The answer of a tool that read the brain.
+pub(super) async fn of_brain(app: &Arc<App>, actor: &Actor, entry: &Entry, data: serde_json::Value) -> Result<Done> {
+    if entry.ecosystem == "system" {
+        return Ok(answer::kept(data, Source::Live, None));
+    }
+    let sample = app.connections.is_sample();
+    let (source, as_of) = match entry.spec.effect {
+        Effect::Read => (Source::Cached, brain::freshness(&app.store.tenant(&actor.tenant)).await?),
+        _ => (Source::Live, None),
+    };
+    Ok(answer::kept(data, if sample { Source::Sample } else { source }, as_of))
+}
+
+fn is_outage(error: &Error) -> bool {
+    matches!(error.kind, Kind::Unavailable | Kind::RateLimited | Kind::Upstream | Kind::Unauthenticated)
+}
+
+async fn instead(
+    app: &Arc<App>,
+    actor: &Actor,
+    entry: &Entry,
+    request: &Request,
+    begun: &Begun,
+    failure: Error,
+    source: Source,
+) -> Result<Done> {
+    let tenant = app.store.tenant(&actor.tenant);
+    let Some((data, as_of)) = brain::stand_in(&tenant, &entry.id, &request.arguments, begun.at).await? else {
+        return Err(failure);
+    };
+    let source = if source == Source::Sample { Source::Sample } else { Source::Cached };
+    let mut done = answer::kept(data, source, as_of);
+    done.notes.push(format!("{} could not be asked ({failure}); this is the copy of the last sync.", entry.ecosystem));
+    Ok(done)
+}

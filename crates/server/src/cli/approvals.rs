@@ -1,0 +1,43 @@
+//! `enterprise-mcp approvals`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use server::actor::{Actor, DEFAULT_TENANT};
+use server::approvals::{self, Verdict};
+use uuid::Uuid;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Show what waits and what was decided lately
+    List,
+    /// Let the call happen, once, exactly as it was asked
+    Approve { id: Uuid },
+    /// Refuse it
+    Reject {
+        id: Uuid,
+        /// Why, for the record and the agent
+        #[arg(long)]
+        note: Option<String>,
+    },
+}
+
+/// Decides as the machine's owner. A running server carries out what was approved.
+pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+    let app = super::beside(super::config(file)?).await?;
+    let (id, verdict, note) = match command {
+        Command::List => {
+            for approval in approvals::list(&app, DEFAULT_TENANT).await? {
+                println!("{}  {:<9} {}  {}", approval.approval_id, approval.state, approval.tool, approval.arguments);
+            }
+            app.stop().await;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Approve { id } => (id, Verdict::Approve, None),
+        Command::Reject { id, note } => (id, Verdict::Reject, note),
+    };
+    let decided = approvals::decide(&app, &Actor::terminal(), id, verdict, note).await;
+    app.stop().await;
+    println!("{}: {}", id, decided?.state);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,70 @@
+//! `enterprise-mcp audit`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use server::actor::DEFAULT_TENANT;
+use store::audit::ExecutionFilter;
+use store::{OpenOptions, Store};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Prove that no record was changed, removed, inserted or moved
+    Verify,
+    /// Show the newest calls
+    List {
+        #[arg(long, default_value_t = 20)]
+        limit: u64,
+        /// Only calls of this tool
+        #[arg(long)]
+        tool: Option<String>,
+        /// Only calls that ended so: success, error, timeout, denied, pending_approval
+        #[arg(long)]
+        status: Option<String>,
+    },
+}
+
+pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+    let config = super::config(file)?;
+    let options = OpenOptions { migrate: false, exclusive: false, ..OpenOptions::default() };
+    let store = Store::open(&config.database_url(), options).await?;
+    let code = match command {
+        Command::Verify => verify(&store).await?,
+        Command::List { limit, tool, status } => list(&store, limit, tool, status).await?,
+    };
+    store.close().await?;
+    Ok(code)
+}
+
+async fn verify(store: &Store) -> anyhow::Result<ExitCode> {
+    let report = store::chain::verify(&store.system()).await?;
+    for finding in &report.findings {
+        println!("{}", serde_json::to_string(finding)?);
+    }
+    if report.is_sound() {
+        println!("{} records of {} writers: unchanged.", report.records, report.writers);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} records of {} writers: {} findings.", report.records, report.writers, report.findings_total);
+    Ok(ExitCode::FAILURE)
+}
+
+async fn list(store: &Store, limit: u64, tool: Option<String>, status: Option<String>) -> anyhow::Result<ExitCode> {
+    let tenant = store.tenant(DEFAULT_TENANT);
+    let filter = ExecutionFilter { tool, status, ..ExecutionFilter::default() };
+    for row in store::audit::list(&tenant, &filter, limit, None).await?.rows {
+        let who = row.user_context["name"].as_str().unwrap_or_default();
+        println!(
+            "{}  {:<16} {:>7} ms  {:<34} {who}  {}",
+            row.timestamp.format("%Y-%m-%d %H:%M:%S%.3f"),
+            row.status,
+            row.duration_ms,
+            row.tool_name,
+            row.error_message.unwrap_or_default(),
+        );
+    }
+    for intent in store::audit::open_intents(&tenant, None, chrono::DateTime::<chrono::Utc>::MAX_UTC, 100).await? {
+        println!("{}  outcome unknown          {}", intent.timestamp.format("%Y-%m-%d %H:%M:%S%.3f"), intent.detail["tool"]);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,41 @@
+//! `enterprise-mcp call`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use server::actor::Actor;
+use server::calls::{self, Outcome, Request};
+
+/// One tool and its arguments.
+#[derive(clap::Args)]
+pub struct Options {
+    /// The tool, such as contacts.search
+    tool: String,
+    /// Its arguments as a JSON object
+    #[arg(default_value = "{}")]
+    arguments: String,
+}
+
+/// Calls as the machine's owner and prints the answer as JSON.
+pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<ExitCode> {
+    let arguments = serde_json::from_str(&options.arguments).context("the arguments are not JSON")?;
+    let app = super::beside(super::config(file)?).await?;
+    let reply = calls::call(&app, &Actor::terminal(), Request::new(options.tool, arguments)).await;
+    app.stop().await;
+    let reply = reply.map_err(|unknown| anyhow::anyhow!(unknown.message))?;
+    match reply.outcome {
+        Outcome::Done(done) => {
+            println!("{}", serde_json::to_string_pretty(&done.data)?);
+            eprintln!("source: {}, execution {}", done.source.as_str(), reply.execution_id);
+            done.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Pending(pending) => {
+            println!("{}", serde_json::to_string_pretty(&pending.for_agent())?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Denied(reason) => anyhow::bail!("denied: {reason}"),
+        Outcome::Failed(e) => anyhow::bail!(calls::explain(&e)),
+    }
+}

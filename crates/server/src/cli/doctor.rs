@@ -1,0 +1,67 @@
+//! `enterprise-mcp doctor`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use sdk::http::Call;
+use server::app::App;
+use server::calls::Source;
+use server::health;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Says what is configured, reachable and stale, and what to do about it.
+pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let config = super::config(file)?;
+    println!("Configuration   ok");
+    let app = super::beside(config).await?;
+    let report = health::report(&app).await;
+    say("Database", report.database.ok, &report.database.detail);
+    let mut sound = report.database.ok;
+    for connected in app.connections.iter() {
+        sound &= connection(&app, connected).await;
+    }
+    match report.sync.last_success {
+        Some(at) if report.sync.fresh => say("Sync", true, &format!("last success {at:.0?}")),
+        Some(at) => say("Sync", false, &format!("last success {at:.0?}, older than three intervals; is the server running?")),
+        None => say("Sync", false, "has never run; start the server or run `enterprise-mcp sync`"),
+    }
+    let open = store::audit::open_intents(&app.store.tenant("default"), None, app.clock.now(), 100).await?;
+    if !open.is_empty() {
+        say("Audit", false, &format!("{} effects with an unknown outcome; see `enterprise-mcp audit list`", open.len()));
+    }
+    app.stop().await;
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn connection(app: &App, connected: &server::connections::Connected) -> bool {
+    let name = connected.connector.title;
+    if connected.source == Source::Sample {
+        let cure = connected.describe().to_connect.join("; ");
+        say(name, true, &format!("not connected, the sample business answers. To connect: {cure}"));
+        return true;
+    }
+    let call = Call { execution: None, key: Uuid::now_v7().to_string(), deadline: Instant::now() + Duration::from_secs(15) };
+    let opening = match app.connections.open(connected.connector.id, call) {
+        Ok((opening, _)) => opening,
+        Err(e) => {
+            say(name, false, &e.to_string());
+            return false;
+        }
+    };
+    match connected.connector.check(opening).await {
+        Ok(account) => {
+            say(name, true, &format!("connected to {} ({})", account.name, account.id));
+            true
+        }
+        Err(e) => {
+            say(name, false, &server::calls::explain(&e));
+            false
+        }
+    }
+}
+
+fn say(part: &str, ok: bool, detail: &str) {
+    println!("{part:<15} {} {detail}", if ok { "ok  " } else { "PROBLEM" });
+}

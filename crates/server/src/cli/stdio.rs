@@ -1,0 +1,20 @@
+//! `enterprise-mcp stdio`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use server::serve::asked_to_end;
+
+/// Serves until the client closes stdin. Nothing but MCP is written to stdout.
+pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let app = super::open(super::config(file)?, true).await?;
+    app.start().await?;
+    let shutdown = app.shutdown.clone();
+    tokio::spawn(async move {
+        asked_to_end().await;
+        shutdown.cancel();
+    });
+    server::mcp::stdio(app.clone()).await?;
+    app.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,393 @@
+//! Configuration: defaults, then a TOML file, then `.env`, then the environment.
+//!
+//! A key that nobody knows is an error that names it and its place, because a setting that is
+//! silently ignored is worse than none.
+
+mod variables;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+pub use variables::{VARIABLES, Variable};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub server: Server,
+    pub database: Database,
+    pub log: Log,
+    pub audit: Audit,
+    pub sync: Sync,
+    pub policy: Policy,
+    pub sandbox: Sandbox,
+    /// One section a connector; its keys are the connector's own.
+    pub connectors: BTreeMap<String, Table>,
+    /// Secrets by environment name. They come from the environment or `.env`, never from the file.
+    #[serde(skip)]
+    pub secrets: BTreeMap<String, SecretString>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// The name that people see.
+    pub brand: String,
+    pub bind: IpAddr,
+    pub port: u16,
+    /// Where the outside reaches this server; Host and Origin checks and links follow from it.
+    pub public_url: Option<String>,
+    pub allowed_hosts: Vec<String>,
+    pub allowed_origins: Vec<String>,
+    /// Holds the embedded database and the generated key.
+    pub data_dir: PathBuf,
+    /// A larger request is refused with 413.
+    pub max_body_bytes: usize,
+    /// Calls a minute and caller; beyond it 429 with `Retry-After`.
+    pub calls_per_minute: u32,
+    /// How long a shutdown waits for running calls.
+    pub shutdown_seconds: u64,
+    /// Keeps MCP sessions for clients of the older protocol that need requests from the server.
+    pub mcp_sessions: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `postgres://…` or `sqlite://…`; unset is SQLite under `data_dir`.
+    pub url: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `info`, `debug`, or a filter such as `info,server=debug`.
+    pub level: String,
+    /// `json`, or `text` for people.
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Keeps what was answered beside the record that it was called.
+    pub store_responses: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    pub enabled: bool,
+    /// Between the starts of two incremental runs.
+    pub every_minutes: u32,
+    /// UTC hour of the nightly full walk that finds deletions.
+    pub reconcile_hour: u32,
+}
+
+/// Exceptions to the default table, as patterns of tool ids (`gohighlevel.add_*`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    pub deny: Vec<String>,
+    pub ask: Vec<String>,
+    pub allow: Vec<String>,
+    /// How long an approval waits for a person.
+    pub approval_minutes: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sandbox {
+    pub seed: u64,
+    pub contacts: usize,
+    /// Milliseconds that each answer takes.
+    pub delay_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            server: Server::default(),
+            database: Database::default(),
+            log: Log::default(),
+            audit: Audit::default(),
+            sync: Sync::default(),
+            policy: Policy::default(),
+            sandbox: Sandbox::default(),
+            connectors: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            brand: "Enterprise MCP Server".into(),
+            bind: IpAddr::from([127, 0, 0, 1]),
+            port: 8000,
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            data_dir: PathBuf::from("data"),
+            max_body_bytes: 1 << 20,
+            calls_per_minute: 600,
+            shutdown_seconds: 30,
+            mcp_sessions: false,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { level: "info".into(), format: LogFormat::Json }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Audit {
+        Audit { store_responses: true }
+    }
+}
+
+impl Default for Sync {
+    fn default() -> Sync {
+        Sync { enabled: true, every_minutes: 15, reconcile_hour: 3 }
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Sandbox {
+        Sandbox { seed: 1, contacts: 1206, delay_ms: 0 }
+    }
+}
+
+/// What is wrong with the configuration, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+/// Where settings are read from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The TOML file; given explicitly it must exist.
+    pub file: Option<PathBuf>,
+    /// The text of `.env`, where there is one.
+    pub dotenv: Option<String>,
+    pub environment: HashMap<String, String>,
+}
+
+impl Sources {
+    /// What the process was started with: `--config`, `./enterprise-mcp.toml`, `./.env` and the
+    /// environment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn of_process(file: Option<PathBuf>) -> Result<Sources, ConfigError> {
+        let usual = Path::new("enterprise-mcp.toml");
+        let file = file.or_else(|| usual.exists().then(|| usual.to_owned()));
+        let dotenv = match std::fs::read_to_string(".env") {
+            Ok(text) => Some(text),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(ConfigError(format!(".env cannot be read: {e}"))),
+        };
+        Ok(Sources { file, dotenv, environment: std::env::vars().collect() })
+    }
+}
+
+impl Config {
+    pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
+        let mut table = read_file(sources.file.as_deref())?;
+        let mut secrets = BTreeMap::new();
+        let dotenv = read_dotenv(sources.dotenv.as_deref())?;
+        for (source, values) in [(".env", &dotenv), ("environment", &sources.environment)] {
+            overlay(source, values, &mut table, &mut secrets)?;
+        }
+        let place = sources.file.as_ref().map_or_else(|| "the settings".into(), |file| file.display().to_string());
+        let mut config: Config =
+            table.try_into().map_err(|e: toml::de::Error| ConfigError(format!("{place}: {}", e.message())))?;
+        config.secrets = secrets;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The database to open.
+    pub fn database_url(&self) -> String {
+        let file = || format!("sqlite://{}", self.server.data_dir.join("enterprise-mcp.db").display());
+        self.database.url.clone().unwrap_or_else(file)
+    }
+
+    /// The URL that people and clients use.
+    pub fn public_url(&self) -> String {
+        let local = || format!("http://{}:{}", host_of(self.server.bind), self.server.port);
+        self.server.public_url.clone().map_or_else(local, |url| url.trim_end_matches('/').to_owned())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if let Some(url) = &self.server.public_url {
+            let parsed = url::Url::parse(url)
+                .map_err(|e| ConfigError(format!("server.public_url (TUNNEL_URL): `{url}` is not a URL: {e}")))?;
+            if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+                return Err(ConfigError(format!("server.public_url (TUNNEL_URL): `{url}` must be an http(s) address")));
+            }
+        }
+        if self.server.calls_per_minute == 0 {
+            return Err(ConfigError("server.calls_per_minute must be at least 1".into()));
+        }
+        if self.sync.every_minutes == 0 || self.sync.reconcile_hour > 23 {
+            return Err(ConfigError("sync.every_minutes must be at least 1 and sync.reconcile_hour at most 23".into()));
+        }
+        Ok(())
+    }
+}
+
+fn host_of(bind: IpAddr) -> String {
+    match bind {
+        ip if ip.is_unspecified() || ip.is_loopback() => "127.0.0.1".into(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    }
+}
+
+fn read_file(file: Option<&Path>) -> Result<Table, ConfigError> {
+    let Some(file) = file else { return Ok(Table::new()) };
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| ConfigError(format!("the configuration file {} cannot be read: {e}", file.display())))?;
+    text.parse().map_err(|e: toml::de::Error| ConfigError(format!("{}: {e}", file.display())))
+}
+
+fn read_dotenv(text: Option<&str>) -> Result<HashMap<String, String>, ConfigError> {
+    let Some(text) = text else { return Ok(HashMap::new()) };
+    dotenvy::from_read_iter(text.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|e| ConfigError(format!(".env: {e}")))
+}
+
+/// Lays the variables that we know over the table, and refuses those that look like ours but are not.
+fn overlay(
+    source: &str,
+    values: &HashMap<String, String>,
+    table: &mut Table,
+    secrets: &mut BTreeMap<String, SecretString>,
+) -> Result<(), ConfigError> {
+    for (name, value) in values {
+        let Some(variable) = VARIABLES.iter().find(|variable| variable.name == name) else {
+            refuse_lookalike(source, name)?;
+            continue;
+        };
+        if value.is_empty() {
+            continue;
+        }
+        match variable.path {
+            "" => drop(secrets.insert(name.clone(), value.clone().into())),
+            path => put(table, path, typed(variable, value).map_err(|e| ConfigError(format!("{source}: {name}: {e}")))?)?,
+        }
+    }
+    Ok(())
+}
+
+fn refuse_lookalike(source: &str, name: &str) -> Result<(), ConfigError> {
+    let ours = variables::PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    if !ours || variables::OTHERS.contains(&name) {
+        return Ok(());
+    }
+    let nearest = VARIABLES.iter().map(|v| v.name).max_by(|a, b| {
+        strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
+    });
+    let hint = nearest.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
+    Err(ConfigError(format!("{source}: {name} is not a setting of this server{hint}")))
+}
+
+fn typed(variable: &Variable, text: &str) -> Result<Value, String> {
+    match variable.kind {
+        variables::Type::Text => Ok(Value::String(text.to_owned())),
+        variables::Type::List => {
+            Ok(Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(Value::from).collect()))
+        }
+        variables::Type::Number => {
+            text.trim().parse::<i64>().map(Value::Integer).map_err(|_| format!("`{text}` is not a whole number"))
+        }
+        variables::Type::Flag => match text.trim().to_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Ok(Value::Boolean(true)),
+            "0" | "false" | "no" | "off" => Ok(Value::Boolean(false)),
+            _ => Err(format!("`{text}` is neither true nor false")),
+        },
+    }
+}
+
+/// Sets `a.b.c`.
+fn put(table: &mut Table, path: &str, value: Value) -> Result<(), ConfigError> {
+    let mut place = table;
+    let mut keys = path.split('.').peekable();
+    while let Some(key) = keys.next() {
+        if keys.peek().is_none() {
+            place.insert(key.to_owned(), value);
+            return Ok(());
+        }
+        let next = place.entry(key).or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(inner) = next else { return Err(ConfigError(format!("`{key}` must be a table, [{key}]"))) };
+        place = inner;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    fn environment(pairs: &[(&str, &str)]) -> Sources {
+        let environment = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Sources { environment, ..Sources::default() }
+    }
+
+    #[test]
+    fn environment_overrides_dotenv_and_secrets_stay_apart() {
+        let mut sources = environment(&[("PORT", "9001"), ("HOME", "/root")]);
+        sources.dotenv = Some("PORT=9000\nGHL_API_KEY=pit-canary\nGHL_LOCATION_ID=loc1\n".into());
+        let config = Config::load(&sources).unwrap();
+        assert_eq!(config.server.port, 9001);
+        assert_eq!(config.connectors["gohighlevel"]["location_id"].as_str(), Some("loc1"));
+        assert_eq!(config.secrets["GHL_API_KEY"].expose_secret(), "pit-canary");
+        assert!(!format!("{config:?}").contains("canary"));
+    }
+
+    #[test]
+    fn an_unknown_variable_is_named_with_the_nearest_known_one() {
+        let error = Config::load(&environment(&[("GHL_API_KYE", "x")])).unwrap_err().to_string();
+        assert_eq!(error, "environment: GHL_API_KYE is not a setting of this server; did you mean GHL_API_KEY?");
+    }
+
+    #[test]
+    fn an_unknown_key_in_the_file_is_named_with_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("e.toml");
+        std::fs::write(&file, "[server]\nprot = 1\n").unwrap();
+        let error = Config::load(&Sources { file: Some(file), ..Sources::default() }).unwrap_err().to_string();
+        assert!(error.contains("e.toml") && error.contains("prot"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_type_names_the_variable() {
+        let error = Config::load(&environment(&[("PORT", "eighty")])).unwrap_err().to_string();
+        assert_eq!(error, "environment: PORT: `eighty` is not a whole number");
+    }
+
+    #[test]
+    fn every_variable_is_explained_in_the_example() {
+        let example = include_str!("../../../.env.example");
+        let missing: Vec<_> =
+            VARIABLES.iter().filter(|v| !example.contains(&format!("{}=", v.name))).map(|v| v.name).collect();
+        assert!(missing.is_empty(), "not in .env.example: {missing:?}");
+    }
+}

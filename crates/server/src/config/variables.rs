@@ -1,0 +1,67 @@
+//! The environment variables, one line each: the name that people have in their `.env`, where it
+//! goes, its type.
+
+/// One environment variable.
+pub struct Variable {
+    pub name: &'static str,
+    /// The key in the configuration; empty for a secret, which is kept apart.
+    pub path: &'static str,
+    pub kind: Type,
+}
+
+#[derive(Clone, Copy)]
+pub enum Type {
+    Text,
+    Number,
+    Flag,
+    /// Separated by commas.
+    List,
+}
+
+const fn of(name: &'static str, path: &'static str, kind: Type) -> Variable {
+    Variable { name, path, kind }
+}
+
+const fn secret(name: &'static str) -> Variable {
+    of(name, "", Type::Text)
+}
+
+/// Every variable that is read.
+pub const VARIABLES: &[Variable] = &[
+    of("PORT", "server.port", Type::Number),
+    of("BIND", "server.bind", Type::Text),
+    of("BRAND", "server.brand", Type::Text),
+    of("TUNNEL_URL", "server.public_url", Type::Text),
+    of("ALLOWED_HOSTS", "server.allowed_hosts", Type::List),
+    of("ALLOWED_ORIGINS", "server.allowed_origins", Type::List),
+    of("DATA_DIR", "server.data_dir", Type::Text),
+    of("MAX_BODY_BYTES", "server.max_body_bytes", Type::Number),
+    of("CALLS_PER_MINUTE", "server.calls_per_minute", Type::Number),
+    of("MCP_SESSIONS", "server.mcp_sessions", Type::Flag),
+    secret("MCP_API_KEY"),
+    of("DATABASE_URL", "database.url", Type::Text),
+    of("LOG_LEVEL", "log.level", Type::Text),
+    of("LOG_FORMAT", "log.format", Type::Text),
+    of("ENABLE_AUDIT_LOG", "audit.store_responses", Type::Flag),
+    of("SYNC_ENABLED", "sync.enabled", Type::Flag),
+    of("SYNC_EVERY_MINUTES", "sync.every_minutes", Type::Number),
+    of("POLICY_DENY", "policy.deny", Type::List),
+    of("POLICY_ASK", "policy.ask", Type::List),
+    of("POLICY_ALLOW", "policy.allow", Type::List),
+    of("SANDBOX_SEED", "sandbox.seed", Type::Number),
+    of("SANDBOX_CONTACTS", "sandbox.contacts", Type::Number),
+    of("SANDBOX_DELAY_MS", "sandbox.delay_ms", Type::Number),
+    secret("GHL_API_KEY"),
+    of("GHL_LOCATION_ID", "connectors.gohighlevel.location_id", Type::Text),
+    of("GHL_BASE_URL", "connectors.gohighlevel.base_url", Type::Text),
+    of("GHL_V1_BASE_URL", "connectors.gohighlevel.v1_base_url", Type::Text),
+    of("GHL_API", "connectors.gohighlevel.api", Type::Text),
+    of("GHL_API_VERSION", "connectors.gohighlevel.version", Type::Text),
+    of("GHL_PAGE_SIZE", "connectors.gohighlevel.page_size", Type::Number),
+];
+
+/// A variable that begins so is meant for us: a misspelt one is an error.
+pub const PREFIXES: &[&str] = &["GHL_", "MCP_", "SYNC_", "SANDBOX_", "POLICY_"];
+
+/// Begin like ours and belong to others.
+pub const OTHERS: &[&str] = &["MCP_TIMEOUT", "MCP_TOOL_TIMEOUT", "MCP_AUTO_OPEN_ENABLED", "MCP_PROXY_AUTH_TOKEN"];

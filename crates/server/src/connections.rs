@@ -1,0 +1,192 @@
+//! Connections: an authorised account at a vendor, or the sample business where there is none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sdk::connector::Opening;
+use sdk::http::{Attempt, Call, Connection, Http, Observer, Settings};
+use sdk::{Auth, Credentials, ErasedConnector, Error, Result};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::Value;
+use store::connections::Before;
+
+use crate::actor::DEFAULT_TENANT;
+use crate::app::App;
+use crate::calls::Source;
+use crate::config::Config;
+
+/// Every ecosystem's connection of this installation.
+pub struct Connections {
+    by_ecosystem: BTreeMap<&'static str, Connected>,
+}
+
+/// One ecosystem as it is connected now.
+pub struct Connected {
+    pub connector: Arc<ErasedConnector>,
+    pub source: Source,
+    config: Value,
+    credentials: Credentials,
+    http: Arc<Connection>,
+}
+
+/// A connection as people see it.
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+pub struct Description {
+    pub ecosystem: String,
+    pub title: String,
+    /// `live` when credentials are configured, `sample` when the built-in business answers.
+    pub source: String,
+    /// What to set to connect it.
+    pub to_connect: Vec<String>,
+}
+
+/// How connections reach the outside.
+pub struct Outside {
+    pub client: reqwest::Client,
+    pub settings: Settings,
+    pub observer: Observer,
+}
+
+impl Connections {
+    /// Connects every ecosystem that has credentials; the others answer from `sandbox`.
+    pub fn new(
+        connectors: Vec<ErasedConnector>,
+        config: &Config,
+        sandbox: &sandbox::Sandbox,
+        outside: &Outside,
+    ) -> Result<Connections> {
+        refuse_unknown_sections(&connectors, config)?;
+        let connected = |connector: ErasedConnector| Ok((connector.id, Connected::new(connector, config, sandbox, outside)?));
+        let by_ecosystem = connectors.into_iter().map(connected).collect::<Result<_>>()?;
+        Ok(Connections { by_ecosystem })
+    }
+
+    /// What a call needs to run a tool, and how true its answers are.
+    pub fn open(&self, ecosystem: &str, call: Call) -> Result<(Opening, Source)> {
+        let connected = self.get(ecosystem)?;
+        Ok((connected.open(call), connected.source))
+    }
+
+    pub fn get(&self, ecosystem: &str) -> Result<&Connected> {
+        let missing = || Error::not_found(format!("there is no ecosystem `{ecosystem}`"));
+        self.by_ecosystem.get(ecosystem).ok_or_else(missing)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Connected> {
+        self.by_ecosystem.values()
+    }
+
+    /// Whether the brain holds sample data only: nothing is connected.
+    pub fn is_sample(&self) -> bool {
+        self.iter().all(|connected| connected.source == Source::Sample)
+    }
+}
+
+impl Connected {
+    fn new(
+        connector: ErasedConnector,
+        config: &Config,
+        sandbox: &sandbox::Sandbox,
+        outside: &Outside,
+    ) -> Result<Connected> {
+        let section = config.connectors.get(connector.id).cloned().unwrap_or_default();
+        let section = serde_json::to_value(section)
+            .map_err(|e| Error::invalid_input(format!("[connectors.{}] cannot be read", connector.id)).with_source(e))?;
+        let credentials = configured(&connector, config);
+        let (source, config, credentials) = match credentials {
+            Some(credentials) => (Source::Live, section, credentials),
+            None => {
+                let (config, credentials) = sample_account(connector.id, sandbox)?;
+                (Source::Sample, config, credentials)
+            }
+        };
+        let http = Connection::new(
+            connector.id,
+            outside.client.clone(),
+            connector.limits,
+            outside.settings.clone(),
+            outside.observer.clone(),
+        );
+        let connected =
+            Connected { connector: Arc::new(connector), source, config, credentials, http: Arc::new(http) };
+        Ok(connected)
+    }
+
+    pub fn open(&self, call: Call) -> Opening {
+        let http = Http::new(self.http.clone(), call);
+        Opening { config: self.config.clone(), credentials: self.credentials.clone(), http }
+    }
+
+    /// Which account this is, so that a change of account is noticed. It holds no secret.
+    pub fn origin(&self) -> String {
+        let account = ["base_url", "v1_base_url", "location_id"].map(|key| self.config[key].as_str().unwrap_or_default());
+        match self.source {
+            // The built-in business listens on another port every time.
+            Source::Sample => format!("sample:{}", account[2]),
+            _ => format!("live:{}", account.join(" ").trim()),
+        }
+    }
+
+    pub fn describe(&self) -> Description {
+        let to_connect = match (&self.connector.auth, self.source) {
+            (Auth::Keys(keys), Source::Sample) => {
+                keys.iter().map(|key| format!("set {} ({})", key.env, key.help)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Description {
+            ecosystem: self.connector.id.into(),
+            title: self.connector.title.into(),
+            source: self.source.as_str().into(),
+            to_connect,
+        }
+    }
+}
+
+/// The credentials from the environment, if every key of the connector is there.
+fn configured(connector: &ErasedConnector, config: &Config) -> Option<Credentials> {
+    let Auth::Keys(keys) = &connector.auth else { return None };
+    keys.iter().try_fold(Credentials::new(), |credentials, key| {
+        let secret = config.secrets.get(key.env)?;
+        Some(credentials.with(key.name, secret.expose_secret()))
+    })
+}
+
+fn sample_account(ecosystem: &str, sandbox: &sandbox::Sandbox) -> Result<(Value, Credentials)> {
+    match ecosystem {
+        "gohighlevel" => {
+            let account = sandbox.gohighlevel();
+            let config = serde_json::json!({"base_url": sandbox.url(), "location_id": account.location_id});
+            Ok((config, Credentials::new().with("token", account.private_token.clone())))
+        }
+        other => Err(Error::internal(format!("the sample business has no {other}"))),
+    }
+}
+
+fn refuse_unknown_sections(connectors: &[ErasedConnector], config: &Config) -> Result<()> {
+    let known = |name: &str| connectors.iter().any(|connector| connector.id == name);
+    match config.connectors.keys().find(|name| !known(name)) {
+        Some(name) => Err(Error::invalid_input(format!("[connectors.{name}]: there is no connector of this name"))),
+        None => Ok(()),
+    }
+}
+
+
+/// Puts the rows of another account away before the brain answers from them: sample rows are
+/// removed, those of another account of the business are marked deleted.
+pub async fn notice_changed_accounts(app: &App) -> Result<()> {
+    let tenant = app.store.tenant(DEFAULT_TENANT);
+    for connected in app.connections.iter() {
+        let (ecosystem, origin) = (connected.connector.id, connected.origin());
+        let known = store::connections::origin(&tenant, ecosystem).await.map_err(crate::unavailable)?;
+        let before = match &known {
+            Some(known) if *known == origin => continue,
+            Some(known) if known.starts_with(Source::Sample.as_str()) => Before::Remove,
+            _ => Before::MarkDeleted,
+        };
+        store::connections::change(&tenant, ecosystem, &origin, before, app.clock.now()).await.map_err(crate::unavailable)?;
+        tracing::info!(ecosystem, account = origin, "another account than before; the brain starts anew");
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Whether the installation can do its work, in words and in one bit.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::connections::Description;
+
+/// The state of an installation.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Report {
+    /// `ok`, or `unavailable` when calls cannot be recorded.
+    pub status: String,
+    pub ready: bool,
+    pub version: String,
+    pub database: Part,
+    pub audit: Part,
+    pub sync: SyncState,
+    pub connections: Vec<Description>,
+}
+
+/// One thing that has to work.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Part {
+    pub ok: bool,
+    pub detail: String,
+}
+
+/// How fresh the brain is.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SyncState {
+    /// The last sync is at most three intervals old.
+    pub fresh: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<DateTime<Utc>>,
+    pub every_minutes: u32,
+}
+
+/// Asks each part.
+pub async fn report(app: &Arc<App>) -> Report {
+    let database = match app.store.ping().await {
+        Ok(()) => Part { ok: true, detail: app.store.place().to_owned() },
+        Err(e) => Part { ok: false, detail: e.to_string() },
+    };
+    let audit = match app.audit.trouble() {
+        None => Part { ok: true, detail: "records are committed before answers leave".into() },
+        Some(trouble) => Part { ok: false, detail: trouble },
+    };
+    let ready = database.ok && !app.shutdown.is_cancelled();
+    Report {
+        status: if ready { "ok" } else { "unavailable" }.into(),
+        ready,
+        version: env!("CARGO_PKG_VERSION").into(),
+        database,
+        audit,
+        sync: sync_state(app).await,
+        connections: app.connections.iter().map(|connected| connected.describe()).collect(),
+    }
+}
+
+async fn sync_state(app: &Arc<App>) -> SyncState {
+    let every_minutes = app.config.sync.every_minutes;
+    let tenant = app.store.tenant(crate::actor::DEFAULT_TENANT);
+    let last_success = store::sync_runs::last_success(&tenant).await.ok().flatten();
+    let oldest = app.clock.now() - chrono::Duration::minutes(i64::from(every_minutes) * 3);
+    SyncState { fresh: last_success.is_some_and(|at| at >= oldest), last_success, every_minutes }
+}

@@ -1,0 +1,190 @@
+//! API keys: shown once, kept as a SHA-256, scoped, revocable.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use ring::rand::SecureRandom;
+use sdk::{Error, Result};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use store::api_keys::{self, NewApiKey};
+use store::entities::api_keys::Model;
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::actor::{Actor, ActorKind, DEFAULT_TENANT, Door, Scope};
+use crate::app::App;
+
+/// How long a key that was found may be used before it is looked up again. A revocation takes
+/// effect within this time.
+const FRESH: Duration = Duration::from_secs(5);
+/// Keys that are remembered at most.
+const REMEMBERED: usize = 1000;
+
+/// Keys that were found lately, so that not every call asks the database.
+#[derive(Default)]
+pub struct KeyCache(Mutex<HashMap<String, (Actor, Instant)>>);
+
+impl KeyCache {
+    fn get(&self, hash: &str) -> Option<Actor> {
+        let found = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        found.get(hash).filter(|(_, at)| at.elapsed() < FRESH).map(|(actor, _)| actor.clone())
+    }
+
+    fn put(&self, hash: String, actor: Actor) {
+        let mut found = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if found.len() >= REMEMBERED {
+            found.clear();
+        }
+        found.insert(hash, (actor, Instant::now()));
+    }
+
+    /// Forgets all keys, after a revocation in this process.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+    }
+}
+
+/// The caller that this key stands for, unless it is unknown, expired or revoked.
+pub async fn verify(app: &Arc<App>, key: &str) -> Result<Option<Actor>> {
+    let hash = digest(key);
+    if let Some(actor) = app.keys.get(&hash) {
+        return Ok(Some(actor));
+    }
+    let now = app.clock.now();
+    let found = api_keys::by_hash(&app.store.system(), &hash).await.map_err(crate::unavailable)?;
+    let Some(row) = found.filter(|row| is_valid(row, &hash, now)) else { return Ok(None) };
+    let actor = actor(&row);
+    if let Err(e) = api_keys::touch(&app.store.tenant(&row.tenant_id), row.id, now).await {
+        tracing::warn!(error = %e, "the last use of a key could not be noted");
+    }
+    app.keys.put(hash, actor.clone());
+    Ok(Some(actor))
+}
+
+/// Makes a key and returns it; it cannot be shown again.
+pub async fn create(
+    app: &Arc<App>,
+    by: &Actor,
+    name: &str,
+    scopes: &[Scope],
+    expires_at: Option<DateTime<Utc>>,
+) -> Result<(Uuid, String)> {
+    let key = random()?;
+    let id = insert(app, name, &key, scopes, expires_at).await?;
+    let detail = json!({"key": id, "name": name, "scopes": scopes, "expires_at": expires_at});
+    app.audit.event(DEFAULT_TENANT, "key_created", None, by, &detail).await?;
+    Ok((id, key))
+}
+
+/// Ends a key at once in this process, and within seconds in others.
+pub async fn revoke(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
+    let tenant = app.store.tenant(DEFAULT_TENANT);
+    let revoked = api_keys::revoke(&tenant, id, app.clock.now()).await.map_err(crate::unavailable)?;
+    app.keys.forget();
+    if revoked {
+        app.audit.event(DEFAULT_TENANT, "key_revoked", None, by, &json!({"key": id})).await?;
+    }
+    Ok(revoked)
+}
+
+/// Sees to it that there is a key: the one in `MCP_API_KEY`, or one that is made and kept beside
+/// the embedded database.
+pub async fn seed(app: &Arc<App>) -> Result<()> {
+    let key = match app.config.secrets.get("MCP_API_KEY") {
+        Some(key) => key.expose_secret().to_owned(),
+        None => match std::fs::read_to_string(file(app)) {
+            Ok(key) => key.trim().to_owned(),
+            Err(_) => make_file(app)?,
+        },
+    };
+    if key.len() < 16 {
+        return Err(Error::invalid_input("MCP_API_KEY is too short; use 16 characters or more"));
+    }
+    let known = api_keys::by_hash(&app.store.system(), &digest(&key)).await.map_err(crate::unavailable)?;
+    if known.is_none() {
+        insert(app, "first key", &key, &[Scope::Read, Scope::Write], None).await?;
+    }
+    Ok(())
+}
+
+/// The generated key, for the welcome text. A key that the operator chose is never printed.
+pub fn shown(app: &App) -> Option<String> {
+    if app.config.secrets.contains_key("MCP_API_KEY") {
+        return None;
+    }
+    std::fs::read_to_string(file(app)).ok().map(|key| key.trim().to_owned())
+}
+
+fn file(app: &App) -> PathBuf {
+    app.config.server.data_dir.join("api-key")
+}
+
+/// Writes a new key into a file that only its owner can read.
+fn make_file(app: &App) -> Result<String> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let (key, path) = (random()?, file(app));
+    let write = || {
+        std::fs::create_dir_all(&app.config.server.data_dir)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        writeln!(file, "{key}")
+    };
+    write().map_err(|e| Error::unavailable(format!("{} cannot be written; set DATA_DIR", path.display())).with_source(e))?;
+    Ok(key)
+}
+
+async fn insert(
+    app: &Arc<App>,
+    name: &str,
+    key: &str,
+    scopes: &[Scope],
+    expires_at: Option<DateTime<Utc>>,
+) -> Result<Uuid> {
+    let new = NewApiKey {
+        name: name.to_owned(),
+        prefix: key.chars().take(9).collect(),
+        hash: digest(key),
+        scopes: json!(scopes),
+        expires_at,
+    };
+    let tenant = app.store.tenant(DEFAULT_TENANT);
+    let row = api_keys::create(&tenant, new, app.clock.now()).await.map_err(crate::unavailable)?;
+    Ok(row.id)
+}
+
+fn is_valid(row: &Model, hash: &str, now: DateTime<Utc>) -> bool {
+    let same: bool = row.hash.as_bytes().ct_eq(hash.as_bytes()).into();
+    same && row.revoked_at.is_none() && row.expires_at.is_none_or(|at| at > now)
+}
+
+fn actor(row: &Model) -> Actor {
+    Actor {
+        kind: ActorKind::Agent,
+        id: row.id.to_string(),
+        name: row.name.clone(),
+        tenant: row.tenant_id.clone(),
+        scopes: serde_json::from_value(row.scopes.clone()).unwrap_or_default(),
+        door: Door::Rest,
+        client: None,
+    }
+}
+
+/// SHA-256 in hex. Keys are random, so a slow hash would protect nothing.
+fn digest(key: &str) -> String {
+    hex::encode(Sha256::digest(key))
+}
+
+/// 32 random bytes behind a prefix that scanners for leaked keys can find.
+fn random() -> Result<String> {
+    let mut bytes = [0; 32];
+    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| Error::internal("the system gives no random bytes"))?;
+    Ok(format!("emcp_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+}

@@ -1,0 +1,46 @@
+//! The transports: streamable HTTP at `/mcp`, and stdio for a local client.
+
+use std::sync::Arc;
+
+use rmcp::ServiceExt;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+
+use super::Mcp;
+use crate::actor::Actor;
+use crate::app::App;
+
+/// The routes of `/mcp`, to stand behind authentication.
+pub fn http(app: &Arc<App>) -> axum::Router<Arc<App>> {
+    let config = StreamableHttpServerConfig::default()
+        .with_json_response(true)
+        .with_legacy_session_mode(app.config.server.mcp_sessions)
+        .with_cancellation_token(app.shutdown.child_token())
+        .with_max_request_body_bytes(app.config.server.max_body_bytes)
+        .with_allowed_hosts(app.trusted.hosts.clone())
+        .with_allowed_origins(app.trusted.origins.clone())
+        .enforce_origin_validation();
+    let handler = Mcp::new(app.clone(), None);
+    let make = move || Ok(handler.clone());
+    if app.config.server.mcp_sessions {
+        axum::Router::new().fallback_service(StreamableHttpService::new(make, Arc::new(LocalSessionManager::default()), config))
+    } else {
+        axum::Router::new().fallback_service(StreamableHttpService::new(make, Arc::new(NeverSessionManager::default()), config))
+    }
+}
+
+/// Serves one client over stdin and stdout until it closes them.
+pub async fn stdio(app: Arc<App>) -> Result<(), std::io::Error> {
+    let shutdown = app.shutdown.clone();
+    let service = Mcp::new(app, Some(Actor::stdio()));
+    let running = service.serve(rmcp::transport::stdio()).await.map_err(std::io::Error::other)?;
+    let stop = running.cancellation_token();
+    let watcher = tokio::spawn(async move {
+        shutdown.cancelled().await;
+        stop.cancel();
+    });
+    let ended = running.waiting().await.map_err(std::io::Error::other);
+    watcher.abort();
+    ended.map(|_| ())
+}

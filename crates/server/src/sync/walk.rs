@@ -1,0 +1,204 @@
+//! Walks the streams of an ecosystem.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use sdk::connector::{ErasedStream, Opened};
+use sdk::http::Call;
+use sdk::{Batch, Error, Page, Result};
+use serde_json::Value;
+use store::Tenant;
+use store::sync_runs::{self as rows, Progress as Row, SyncRun};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Mode, Report, StreamReport, write};
+use crate::app::App;
+use crate::calls::Progress;
+
+/// A page that was changed while a walk looked at another is seen by the next incremental walk,
+/// because that begins a little before this one.
+const OVERLAP: Duration = Duration::minutes(5);
+/// A walk that was cut off longer ago begins anew.
+const RESUMABLE: Duration = Duration::hours(6);
+
+/// One sync.
+pub struct Work {
+    pub app: Arc<App>,
+    pub tenant: Tenant,
+    pub ecosystem: &'static str,
+    pub mode: Mode,
+    pub execution: Uuid,
+    pub progress: Progress,
+    pub end: DateTime<Utc>,
+}
+
+/// Walks every stream. One that fails does not stop the others, but without contacts there is no sync.
+pub async fn all(work: &Work) -> Result<Report> {
+    let started = Instant::now();
+    let connected = work.app.connections.get(work.ecosystem)?;
+    let mut report = Report { state: "done".into(), mode: work.mode.as_str().into(), ..Report::default() };
+    for stream in &connected.connector.streams {
+        match stream_of(work, stream).await {
+            Ok(done) => report.add(done),
+            Err(e) if stream.name == "contacts" => return Err(e),
+            Err(e) => report.add(StreamReport { stream: stream.name.into(), error: Some(e.to_string()), ..StreamReport::default() }),
+        }
+    }
+    report.duration_ms = started.elapsed().as_millis() as u64;
+    report.message = report.in_words();
+    Ok(report)
+}
+
+/// Walks one stream from where the last walk was cut off, or from its beginning.
+async fn stream_of(work: &Work, stream: &ErasedStream) -> Result<StreamReport> {
+    let mut walk = Walk::begin(work, stream).await?;
+    let outcome = walk.pages().await;
+    let finished = walk.finish(outcome.as_ref().err()).await;
+    outcome?;
+    finished
+}
+
+/// A walk in progress: what was done so far stands in its row, so that a kill costs one page.
+struct Walk<'a> {
+    work: &'a Work,
+    stream: &'a ErasedStream,
+    opened: Opened,
+    run: Uuid,
+    started_at: DateTime<Utc>,
+    since: Option<DateTime<Utc>>,
+    /// What was done so far, and where the next page begins.
+    row: Row,
+    /// What the vendor says there is.
+    total: Option<u64>,
+}
+
+impl<'a> Walk<'a> {
+    async fn begin(work: &'a Work, stream: &'a ErasedStream) -> Result<Walk<'a>> {
+        let now = work.app.clock.now();
+        let left = (work.end - now).to_std().unwrap_or_default();
+        let call = Call { execution: Some(work.execution), key: work.execution.to_string(), deadline: Instant::now() + left };
+        let (opening, _) = work.app.connections.open(work.ecosystem, call)?;
+        let opened = stream.open(opening)?;
+        let cursor = rows::cursor(&work.tenant, work.ecosystem, stream.name).await.map_err(crate::unavailable)?;
+        let high_water = cursor.and_then(|cursor| cursor.high_water);
+        let since = if work.mode == Mode::Incremental { high_water.map(|at| at - OVERLAP) } else { None };
+        let mode = if since.is_some() { Mode::Incremental } else { Mode::Full };
+        let streams = (work.ecosystem, stream.name);
+        let cut_off = cut_off(work, stream.name, mode, now).await?;
+        let run = cut_off.as_ref().map_or_else(Uuid::now_v7, |row| row.id);
+        rows::start(&work.tenant, run, streams, mode.as_str(), since, now).await.map_err(crate::unavailable)?;
+        let (started_at, since) = cut_off.as_ref().map_or((now, since), |row| (row.started_at, row.since));
+        let row = cut_off.map(resumed).unwrap_or_default();
+        Ok(Walk { work, stream, opened, run, started_at, since, row, total: None })
+    }
+
+    /// Fetches and writes; the next page is on its way while one is written.
+    async fn pages(&mut self) -> Result<()> {
+        let mut page = self.fetch(self.row.cursor.clone()).await?;
+        loop {
+            self.total = self.total.or(page.total);
+            let next = page.next.take();
+            if next.is_some() && next == self.row.cursor {
+                return Err(Error::upstream(format!("{} gave the same page twice", self.stream.name)));
+            }
+            let ahead = async {
+                match &next {
+                    Some(cursor) => self.fetch(Some(cursor.clone())).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (ahead, written) = tokio::join!(ahead, write::records(self.work, self.run, &page.records));
+            let counts = written?;
+            self.count(page.records.len(), counts, next).await?;
+            match ahead? {
+                Some(ahead) => page = ahead,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn fetch(&self, cursor: Option<Value>) -> Result<Batch> {
+        self.stream.fetch(&self.opened, Page { cursor, since: self.since }).await
+    }
+
+    async fn count(&mut self, fetched: usize, counts: store::contacts::Counts, next: Option<Value>) -> Result<()> {
+        self.row.fetched += fetched as i64;
+        self.row.created += counts.created as i64;
+        self.row.updated += counts.updated as i64;
+        self.row.unchanged += counts.unchanged as i64;
+        self.row.cursor = next;
+        self.work.progress.report(self.row.fetched as f64, self.total.map(|total| total as f64), self.stream.name);
+        rows::progress(&self.work.tenant, self.run, &self.row).await.map_err(crate::unavailable)?;
+        Ok(())
+    }
+
+    /// Closes the row; after a whole walk, what it did not see was deleted.
+    async fn finish(&mut self, failure: Option<&Error>) -> Result<StreamReport> {
+        let now = self.work.app.clock.now();
+        let mut message = failure.map(ToString::to_string);
+        if failure.is_none() && self.since.is_none() && self.stream.complete {
+            match self.total {
+                Some(total) if (self.row.fetched as u64) < total => {
+                    message = Some(format!("{} of {total} were seen, so no deletion was believed", self.row.fetched));
+                }
+                _ => self.row.deleted = write::deletions(self.work, self.stream.name, self.run, self.started_at, now).await? as i64,
+            }
+        }
+        self.row.errors += i64::from(failure.is_some());
+        let state = if failure.is_some() { "failed" } else { "done" };
+        if failure.is_none() {
+            self.row.cursor = None;
+        }
+        let ended = rows::finish(&self.work.tenant, self.run, state, message.as_deref(), &self.row, now);
+        ended.await.map_err(crate::unavailable)?;
+        if failure.is_none() {
+            let full_at = self.since.is_none().then_some(self.started_at);
+            let streams = (self.work.ecosystem, self.stream.name);
+            let moved = rows::put_cursor(&self.work.tenant, streams, Some(self.started_at), full_at, now);
+            moved.await.map_err(crate::unavailable)?;
+        }
+        let labels = [("ecosystem", self.work.ecosystem), ("stream", self.stream.name), ("state", state)];
+        metrics::counter!("sync_runs_total", &labels).increment(1);
+        Ok(report(self.stream.name, &self.row))
+    }
+}
+
+/// The walk of the same kind that a kill cut off, if it is young enough to go on; an older one is
+/// closed.
+async fn cut_off(work: &Work, stream: &str, mode: Mode, now: DateTime<Utc>) -> Result<Option<SyncRun>> {
+    let newest = rows::list(&work.tenant, Some(work.ecosystem), Some(stream), 1).await.map_err(crate::unavailable)?;
+    let Some(row) = newest.into_iter().next().filter(|row| row.state == "running") else { return Ok(None) };
+    if row.mode == mode.as_str() && row.started_at > now - RESUMABLE {
+        return Ok(Some(row));
+    }
+    let (id, row) = (row.id, resumed(row));
+    let closed = rows::finish(&work.tenant, id, "cancelled", Some("cut off, and not resumed"), &row, now);
+    closed.await.map_err(crate::unavailable)?;
+    Ok(None)
+}
+
+fn resumed(row: SyncRun) -> Row {
+    Row {
+        fetched: row.fetched,
+        created: row.created,
+        updated: row.updated,
+        unchanged: row.unchanged,
+        deleted: row.deleted,
+        errors: row.errors,
+        cursor: row.cursor,
+    }
+}
+
+fn report(stream: &str, row: &Row) -> StreamReport {
+    let count = |value: i64| u64::try_from(value).unwrap_or_default();
+    StreamReport {
+        stream: stream.into(),
+        fetched: count(row.fetched),
+        created: count(row.created),
+        updated: count(row.updated),
+        unchanged: count(row.unchanged),
+        deleted: count(row.deleted),
+        error: None,
+    }
+}

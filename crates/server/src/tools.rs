@@ -1,0 +1,136 @@
+//! The catalogue: every tool by its canonical id, wherever it is implemented.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use sdk::connector::ErasedTool;
+use sdk::{ErasedConnector, Error, Result, Spec, Tool};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::calls::Scope;
+
+/// The tools of this installation, in the order of their ids.
+pub struct Catalogue {
+    entries: BTreeMap<String, Arc<Entry>>,
+    /// The ids by the name on MCP.
+    mcp_names: HashMap<String, Arc<Entry>>,
+}
+
+/// One tool as the front doors show it and `calls::call` runs it.
+pub struct Entry {
+    /// `gohighlevel.read_contacts`
+    pub id: String,
+    /// `gohighlevel_read_contacts`: MCP clients refuse the dot.
+    pub mcp_name: String,
+    pub ecosystem: &'static str,
+    pub spec: Spec,
+    /// SHA-256 of what a model sees of the tool; an approval holds for one version.
+    pub version: String,
+    pub run: Run,
+    validator: jsonschema::Validator,
+}
+
+/// Where a tool is implemented.
+pub enum Run {
+    /// At a vendor.
+    Connector(ErasedTool),
+    /// In the brain or the server.
+    BuiltIn(Arc<Tool<Scope>>),
+}
+
+impl Catalogue {
+    pub fn new(connectors: &[ErasedConnector], built_in: Vec<(&'static str, Tool<Scope>)>) -> Result<Catalogue> {
+        let vendors = connectors.iter().flat_map(|c| {
+            c.tools.iter().map(|tool| Entry::new(c.id, tool.spec.clone(), Run::Connector(tool.clone())))
+        });
+        let ours = built_in.into_iter().map(|(ecosystem, tool)| {
+            Entry::new(ecosystem, tool.spec.clone(), Run::BuiltIn(Arc::new(tool)))
+        });
+        let mut entries = BTreeMap::new();
+        for entry in vendors.chain(ours) {
+            let entry = entry?;
+            if let Some(double) = entries.insert(entry.id.clone(), Arc::new(entry)) {
+                return Err(Error::internal(format!("the tool {} is defined twice", double.id)));
+            }
+        }
+        let mcp_names = entries.values().map(|entry| (entry.mcp_name.clone(), entry.clone())).collect();
+        Ok(Catalogue { entries, mcp_names })
+    }
+
+    /// The tool by its id or by its name on MCP.
+    pub fn find(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.entries.get(name).or_else(|| self.mcp_names.get(name))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.entries.values()
+    }
+
+    /// The id that is most like an unknown one, for the error message.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let likeness = |entry: &Arc<Entry>| strsim::jaro_winkler(&entry.mcp_name, &name.replace('.', "_"));
+        self.entries
+            .values()
+            .map(|entry| (likeness(entry), entry))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, entry)| entry.id.as_str())
+    }
+}
+
+impl Entry {
+    /// Checks the arguments; the message names the field.
+    pub fn validate(&self, arguments: &Value) -> Result<()> {
+        if self.validator.is_valid(arguments) {
+            return Ok(());
+        }
+        let faults: Vec<String> = self.validator.iter_errors(arguments).take(5).map(|fault| say(&fault)).collect();
+        Err(Error::invalid_input(faults.join("; ")))
+    }
+
+    fn new(ecosystem: &'static str, mut spec: Spec, run: Run) -> Result<Entry> {
+        let id = format!("{ecosystem}.{}", spec.name);
+        let validator = jsonschema::validator_for(&spec.input)
+            .map_err(|e| Error::internal(format!("the schema of {id} is not valid: {e}")))?;
+        if spec.effect.is_outward() {
+            spec.output = or_pending(&spec.output);
+        }
+        let version = hex::encode(Sha256::digest(format!("{}\n{}\n{}", id, spec.description, spec.input)));
+        Ok(Entry { mcp_name: id.replace('.', "_"), id, ecosystem, spec, version, run, validator })
+    }
+}
+
+/// The answer of a tool that may have to wait for a person: either what it answers, or the approval.
+/// Clients refuse combinators at the top, so every field becomes optional instead.
+fn or_pending(output: &Value) -> Value {
+    let mut schema = output.clone();
+    let Value::Object(map) = &mut schema else { return schema };
+    map.remove("required");
+    let properties = map.entry("properties").or_insert_with(|| json!({}));
+    if let Value::Object(properties) = properties {
+        properties.insert("pending_approval".into(), pending_schema());
+    }
+    schema
+}
+
+fn pending_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "Present instead of the answer while a person has to decide.",
+        "properties": {
+            "approval_id": {"type": "string"},
+            "reason": {"type": "string"},
+            "expires_at": {"type": "string"},
+            "next": {"type": "string"}
+        }
+    })
+}
+
+/// One fault in words: the field, then what is wrong with it.
+fn say(fault: &jsonschema::ValidationError<'_>) -> String {
+    let path = fault.instance_path().to_string();
+    let field = path.trim_start_matches('/').replace('/', ".");
+    let text: String = fault.to_string().chars().take(300).collect();
+    if field.is_empty() { text } else { format!("{field}: {text}") }
+}

@@ -1,0 +1,71 @@
+//! Which account the copied rows of an ecosystem come from, so that sample rows never pass for a business's own.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::{Result, Tenant, Tx, micros};
+
+/// The account that the rows of an ecosystem came from last; None where nothing was ever connected.
+pub async fn origin(tenant: &Tenant, ecosystem: &str) -> Result<Option<String>> {
+    let mut sql = tenant.sql("SELECT origin FROM connections WHERE tenant_id = ");
+    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
+    let row = tenant.read().query_one_raw(sql.statement()).await?;
+    Ok(row.map(|row| row.try_get("", "origin")).transpose()?)
+}
+
+/// What happens to the rows of the account before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// They were invented: they are removed.
+    Remove,
+    /// They belong to another account: they are marked deleted, and come back if the new account has them too.
+    MarkDeleted,
+}
+
+/// Notes a new account and puts the rows of the one before away, in one transaction. The next sync begins anew.
+pub async fn change(tenant: &Tenant, ecosystem: &str, origin: &str, before: Before, now: DateTime<Utc>) -> Result<()> {
+    let tx = tenant.begin().await?;
+    match before {
+        Before::Remove => remove(&tx, ecosystem).await?,
+        Before::MarkDeleted => mark_deleted(&tx, ecosystem, now).await?,
+    }
+    of_ecosystem(&tx, "DELETE FROM sync_cursors", ecosystem).await?;
+    let mut sql = tx.sql("INSERT INTO connections (tenant_id, ecosystem, origin, connected_at) VALUES (");
+    sql.bind(tx.tenant_id()).push(", ").bind(ecosystem).push(", ").bind(origin).push(", ").bind(micros(now));
+    sql.push(
+        ") ON CONFLICT (tenant_id, ecosystem) DO UPDATE SET origin = excluded.origin, connected_at = excluded.connected_at",
+    );
+    tx.execute(sql).await?;
+    tx.commit().await
+}
+
+async fn remove(tx: &Tx, ecosystem: &str) -> Result<()> {
+    for dependent in ["contact_context", "interaction_history", "recommendation_outcomes"] {
+        let mut sql = tx.sql("DELETE FROM ");
+        sql.push(dependent).push(" WHERE tenant_id = ").bind(tx.tenant_id());
+        sql.push(" AND contact_id IN (SELECT id FROM contacts WHERE tenant_id = ").bind(tx.tenant_id());
+        sql.push(" AND ecosystem = ").bind(ecosystem).push(")");
+        tx.execute(sql).await?;
+    }
+    for table in ["contacts", "opportunities", "sync_runs"] {
+        of_ecosystem(tx, &format!("DELETE FROM {table}"), ecosystem).await?;
+    }
+    Ok(())
+}
+
+async fn mark_deleted(tx: &Tx, ecosystem: &str, now: DateTime<Utc>) -> Result<()> {
+    for table in ["contacts", "opportunities"] {
+        let mut sql = tx.sql("UPDATE ");
+        sql.push(table).push(" SET deleted_at = ").bind(micros(now)).push(" WHERE tenant_id = ").bind(tx.tenant_id());
+        sql.push(" AND ecosystem = ").bind(ecosystem).push(" AND deleted_at IS NULL");
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+async fn of_ecosystem(tx: &Tx, statement: &str, ecosystem: &str) -> Result<(), DbErr> {
+    let mut sql = tx.sql(statement);
+    sql.push(" WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem);
+    tx.connection().execute_raw(sql.statement()).await?;
+    Ok(())
+}
