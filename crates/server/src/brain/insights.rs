@@ -304,9 +304,14 @@ pub fn monday(now: DateTime<Utc>, zone: FixedOffset) -> DateTime<Utc> {
     monday.and_time(chrono::NaiveTime::MIN).and_local_timezone(zone).single().map_or(now, |at| at.with_timezone(&Utc))
 }
 
-/// "3 days ago", "2 hours ago".
+/// "3 days ago", "2 hours ago"; for what is to come "in 3 days".
 pub fn ago(span: TimeDelta) -> String {
-    let counted = |count: i64, unit: &str| format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" });
+    let ahead = span < TimeDelta::minutes(-1);
+    let counted = |count: i64, unit: &str| {
+        let plural = if count == 1 { "" } else { "s" };
+        if ahead { format!("in {count} {unit}{plural}") } else { format!("{count} {unit}{plural} ago") }
+    };
+    let span = span.abs();
     match (span.num_days(), span.num_hours(), span.num_minutes()) {
         (days @ 1.., _, _) => counted(days, "day"),
         (_, hours @ 1.., _) => counted(hours, "hour"),
@@ -498,5 +503,6 @@ mod tests {
         assert_eq!(ago(TimeDelta::hours(25)), "1 day ago");
         assert_eq!(ago(TimeDelta::minutes(125)), "2 hours ago");
         assert_eq!(ago(TimeDelta::seconds(-5)), "just now");
+        assert_eq!(ago(TimeDelta::days(-3)), "in 3 days");
     }
 }

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use store::contacts::{Brief, ContactRow};
+
 use super::insights::{Named, ago};
 use super::scoring::Facts;
 
@@ -54,12 +56,58 @@ impl Person {
 
     /// "last contact 23 days ago", "never contacted".
     pub fn silence(&self, now: DateTime<Utc>) -> String {
-        self.last_contact.map_or("never contacted".into(), |at| format!("last contact {}", ago(now - at)))
+        match self.last_contact {
+            None => "never contacted".into(),
+            Some(at) if at > now => format!("next appointment on {}", at.format("%Y-%m-%d")),
+            Some(at) => format!("last contact {}", ago(now - at)),
+        }
     }
 
     pub fn named(&self, why: String) -> Named {
         Named { id: self.id.clone(), name: self.title().into(), company: self.company.clone(), why }
     }
+}
+
+impl From<&ContactRow> for Person {
+    fn from(row: &ContactRow) -> Person {
+        let own = row.custom_tags.iter().filter(|tag| !row.tags.contains(tag));
+        Person {
+            id: row.vendor_id.clone(),
+            name: row.name.clone(),
+            company: row.company.clone(),
+            email: text(&row.email),
+            phone: text(&row.phone),
+            kind: row.kind.clone(),
+            tags: row.tags.iter().chain(own).cloned().collect(),
+            created_at: row.created_at,
+            last_activity: row.last_activity,
+            last_contact: row.last_interaction,
+            interactions: u64::try_from(row.interaction_count).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Brief> for Person {
+    fn from(row: Brief) -> Person {
+        Person {
+            email: text(&row.email),
+            phone: text(&row.phone),
+            id: row.vendor_id,
+            name: row.name,
+            company: row.company,
+            kind: row.kind,
+            tags: row.tags,
+            created_at: row.created_at,
+            last_activity: row.last_activity,
+            last_contact: row.last_interaction,
+            interactions: u64::try_from(row.interaction_count).unwrap_or_default(),
+        }
+    }
+}
+
+/// Vendors write an empty text where there is none.
+fn text(field: &Option<String>) -> Option<String> {
+    field.as_deref().filter(|text| !text.trim().is_empty()).map(str::to_owned)
 }
 
 impl Deal {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Days, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
+use store::outcomes::RecommendationOutcome;
 
 use super::insights::{ToolCall, ago, is_urgent};
 use super::person::{Deal, Person};
@@ -40,6 +41,16 @@ pub fn recommend(person: &Person, deals: &[Deal], now: DateTime<Utc>) -> Vec<Rec
             .collect();
     all.sort_by_key(|found| found.priority);
     all
+}
+
+/// For how long a recommendation is not repeated after its outcome was recorded.
+pub const SETTLED: TimeDelta = TimeDelta::days(14);
+
+impl Recommendation {
+    /// Whether its outcome was recorded of late.
+    pub fn is_done(&self, outcomes: &[RecommendationOutcome], now: DateTime<Utc>) -> bool {
+        outcomes.iter().any(|outcome| outcome.recommendation == self.id && now - outcome.at <= SETTLED)
+    }
 }
 
 fn urgent(person: &Person, now: DateTime<Utc>) -> Option<Recommendation> {

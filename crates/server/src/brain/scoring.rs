@@ -6,6 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use store::nicknames;
+
 /// What the scores are computed from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts<'a> {
@@ -115,16 +117,6 @@ pub fn warmth(last_contact: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Warmth
     }
 }
 
-/// What people call a contact: first name, company, "first name from company"; lower case.
-pub fn nicknames(first_name: Option<&str>, company: Option<&str>) -> Vec<String> {
-    let first = first_name.map(tidy).filter(|name| !name.is_empty());
-    let company = company.map(tidy).filter(|name| !name.is_empty());
-    let both = first.as_ref().zip(company.as_ref()).map(|(first, company)| format!("{first} from {company}"));
-    let mut names: Vec<String> = first.into_iter().chain(company).chain(both).collect();
-    names.dedup();
-    names
-}
-
 impl Score {
     /// `5 base + 1 has tags + 2 is a lead = 8`.
     pub fn formula(&self) -> String {
@@ -177,10 +169,6 @@ fn formula(parts: &[Part], value: u8) -> String {
         text.push_str(&format!("{sign}{} {}", part.points.abs(), part.reason));
     }
     format!("{text} = {value}")
-}
-
-fn tidy(name: &str) -> String {
-    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 #[cfg(test)]
@@ -278,13 +266,5 @@ mod tests {
             assert_eq!(second.parts.iter().map(|part| part.points).sum::<i32>(), i32::from(second.value));
             assert!((1..=10).contains(&first.value) && second.value <= 100);
         }
-    }
-
-    #[test]
-    fn nicknames_are_first_name_company_and_both() {
-        assert_eq!(nicknames(Some(" Dana "), Some("Acme  Supply")), ["dana", "acme supply", "dana from acme supply"]);
-        assert_eq!(nicknames(Some("Dana"), None), ["dana"]);
-        assert_eq!(nicknames(None, Some("Acme")), ["acme"]);
-        assert!(nicknames(Some("  "), None).is_empty());
     }
 }

@@ -80,6 +80,11 @@ impl Question {
         words
     }
 
+    /// Somebody or something is named, so that the best match comes first.
+    pub fn has_words(&self) -> bool {
+        self.text.is_some() || self.name.is_some() || self.company.is_some()
+    }
+
     /// Nothing narrows the contacts: everybody is asked for.
     pub fn is_open(&self) -> bool {
         Question { order: None, limit: None, ..self.clone() } == Question::default()

@@ -1,0 +1,152 @@
+//! How old the copy is, and what the syncs found.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use sdk::Result;
+use serde::{Deserialize, Serialize};
+use store::sync_runs::{self, SyncCursor, SyncRun};
+use store::{Tenant, contacts};
+
+use super::insights::ago;
+use super::reference::HOME;
+use crate::unavailable;
+
+/// How fresh the local copy of GoHighLevel is: contacts in it, the age of the data, and for each stream the last sync
+/// with what it fetched, created, updated, left, deleted and failed. Use it before relying on the copy, or after a sync.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetSyncStats {}
+
+/// The state of the copy.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SyncStats {
+    pub contacts: u64,
+    /// Contacts that the vendor has deleted.
+    pub contacts_deleted: u64,
+    pub contacts_with_email: u64,
+    pub contacts_with_phone: u64,
+    /// When a contact was last seen at the vendor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_synced: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<String>,
+    pub streams: Vec<StreamStats>,
+    /// What the reader has to know: never synced, failed, fetched nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One stream and its last sync.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StreamStats {
+    pub stream: String,
+    /// Everything at the vendor that changed before this is in the copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete_until: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_full: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<RunStats>,
+}
+
+/// What a sync found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RunStats {
+    pub id: String,
+    /// `full` or `incremental`.
+    pub mode: String,
+    /// `running`, `done`, `failed` or `cancelled`.
+    pub state: String,
+    pub started_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<i64>,
+    pub fetched: i64,
+    pub created: i64,
+    pub updated: i64,
+    pub unchanged: i64,
+    pub deleted: i64,
+    pub errors: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+const STREAMS: [&str; 3] = ["contacts", "opportunities", "interactions"];
+
+/// The state of the copy of GoHighLevel.
+pub async fn sync_stats(tenant: &Tenant, now: DateTime<Utc>) -> Result<SyncStats> {
+    let found = contacts::stats(tenant, Some(HOME)).await.map_err(unavailable)?;
+    let cursors = sync_runs::cursors(tenant).await.map_err(unavailable)?;
+    let mut streams = Vec::new();
+    for stream in STREAMS {
+        let run = sync_runs::list(tenant, Some(HOME), Some(stream), 1).await.map_err(unavailable)?.pop();
+        let cursor = cursors.iter().find(|cursor| cursor.ecosystem == HOME && cursor.stream == stream);
+        if run.is_some() || cursor.is_some() {
+            streams.push(StreamStats::of(stream, cursor, run));
+        }
+    }
+    let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    Ok(SyncStats {
+        contacts: count(found.contacts),
+        contacts_deleted: count(found.deleted),
+        contacts_with_email: count(found.with_email),
+        contacts_with_phone: count(found.with_phone),
+        last_synced: found.last_synced,
+        age: found.last_synced.map(|at| ago(now - at)),
+        notes: notes(&streams),
+        streams,
+    })
+}
+
+/// When the contacts were last synced with success; `None` before the first sync.
+pub async fn freshness(tenant: &Tenant) -> Result<Option<DateTime<Utc>>> {
+    let cursor = sync_runs::cursor(tenant, HOME, STREAMS[0]).await.map_err(unavailable)?;
+    Ok(cursor.map(|cursor| cursor.updated_at))
+}
+
+fn notes(streams: &[StreamStats]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !streams.iter().any(|stream| stream.stream == STREAMS[0]) {
+        notes.push("contacts were never synced; run gohighlevel.sync_all_contacts".to_string());
+    }
+    for (name, run) in streams.iter().filter_map(|stream| Some((&stream.stream, stream.last_run.as_ref()?))) {
+        match run.state.as_str() {
+            "failed" => notes.push(format!("the last sync of {name} failed; what is here is from before")),
+            "done" if run.fetched == 0 && run.mode == "full" => {
+                notes.push(format!("the last full sync of {name} fetched nothing"));
+            }
+            "done" if run.fetched == 0 => notes.push(format!("the last sync of {name} fetched nothing: nothing changed")),
+            _ => {}
+        }
+    }
+    notes
+}
+
+impl StreamStats {
+    fn of(stream: &str, cursor: Option<&SyncCursor>, run: Option<SyncRun>) -> StreamStats {
+        StreamStats {
+            stream: stream.into(),
+            complete_until: cursor.and_then(|cursor| cursor.high_water),
+            last_full: cursor.and_then(|cursor| cursor.last_full_at),
+            last_run: run.map(RunStats::from),
+        }
+    }
+}
+
+impl From<SyncRun> for RunStats {
+    fn from(run: SyncRun) -> RunStats {
+        RunStats {
+            id: run.id.to_string(),
+            mode: run.mode,
+            state: run.state,
+            started_at: run.started_at,
+            duration_ms: run.duration_ms,
+            fetched: run.fetched,
+            created: run.created,
+            updated: run.updated,
+            unchanged: run.unchanged,
+            deleted: run.deleted,
+            errors: run.errors,
+            message: run.message,
+        }
+    }
+}
