@@ -1,4 +1,5 @@
 //! What callers are told when GoHighLevel says no, says nothing, or says nonsense.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails, also in its helpers")]
 
 mod support;
 
