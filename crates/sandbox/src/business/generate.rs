@@ -241,9 +241,9 @@ fn employer(
         return (None, "Private", "private");
     }
     let pool = (count / 3).max(4);
-    // The square makes the first companies of the pool the large ones.
+    // The bent share makes the first companies of the pool the large ones.
     let share = random.f64();
-    let index = (share * share * pool as f64) as u64;
+    let index = (share * share.sqrt() * pool as f64) as u64;
     let own = &mut super::random(seed, Kind::Company, index + 1);
     let (ending, industry, tag) = *pick(own, words::TRADES);
     let (head, middle) = (*pick(own, words::COMPANY_HEAD), *pick(own, words::COMPANY_MIDDLE));
