@@ -50,7 +50,7 @@ pub async fn list(tenant: &Tenant) -> Result<Vec<Schedule>> {
 
 /// The enabled schedules of all tenants whose tick is due, the longest due first.
 pub async fn due(system: &System, now: DateTime<Utc>, limit: u64) -> Result<Vec<Schedule>> {
-    let query = Entity::find().filter(Column::Enabled.eq(true)).filter(Column::NextDue.lte(now));
+    let query = Entity::find().filter(Column::Enabled.eq(true)).filter(Column::NextDue.lte(micros(now)));
     Ok(query.order_by_asc(Column::NextDue).limit(limit).all(system.read()).await?)
 }
 
@@ -61,9 +61,20 @@ pub async fn next_due(system: &System) -> Result<Option<DateTime<Utc>>> {
 }
 
 /// Moves a schedule from the tick that was read to its next one. False: another replica has done it; enqueue nothing.
-pub async fn advance_in(tx: &Tx, id: Uuid, tick: DateTime<Utc>, next_due: DateTime<Utc>) -> Result<bool> {
-    let mut sql = tx.sql("UPDATE schedules SET last_tick = ");
-    sql.bind(tick).push(", next_due = ").bind(micros(next_due)).push(" WHERE id = ").bind(id);
+/// `fired` says whether a run is enqueued for it; `last_tick` is the last tick that was.
+pub async fn advance_in(
+    tx: &Tx,
+    id: Uuid,
+    tick: DateTime<Utc>,
+    next_due: DateTime<Utc>,
+    fired: bool,
+) -> Result<bool> {
+    let mut sql = tx.sql("UPDATE schedules SET next_due = ");
+    sql.bind(micros(next_due));
+    if fired {
+        sql.push(", last_tick = ").bind(tick);
+    }
+    sql.push(" WHERE id = ").bind(id);
     sql.push(" AND tenant_id = ").bind(tx.tenant_id()).push(" AND next_due = ").bind(tick);
     Ok(tx.execute(sql).await?.rows_affected() == 1)
 }

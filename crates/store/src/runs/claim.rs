@@ -26,20 +26,42 @@ impl Lease {
 
 /// Takes up to `limit` due runs of all tenants, the longest due first, and runs whose lease has run out. Counts the
 /// attempt; a run whose attempts are used up is claimed all the same (`attempts > max_attempts`), so that its worker
-/// declares it [`dead`].
+/// declares it [`dead`]. A row that cannot be read becomes a dead letter here and does not hold up the others.
 pub async fn claim(system: &System, limit: u64, now: DateTime<Utc>, lease: Duration) -> Result<Vec<Run>> {
     let now = micros(now);
     // A token of its own for each claim, not for each process: a run that hangs must not pass for its successor.
     let token = Uuid::new_v4();
-    let mut sql = system.sql("UPDATE runs SET state = 'running', attempts = attempts + 1, lease_token = ");
+    // Materialized, because PostgreSQL may otherwise look for rows again and again and take more than `limit`.
+    let mut sql = system.sql(
+        "WITH next AS MATERIALIZED (SELECT id FROM runs WHERE state IN ('queued', 'parked', 'running') AND due_at <= ",
+    );
+    sql.bind(now).push(" AND (state <> 'running' OR lease_until <= ").bind(now);
+    sql.push(") ORDER BY due_at LIMIT ").bind(limit as i64).push(skip_locked(system));
+    sql.push(") UPDATE runs SET state = 'running', attempts = attempts + 1, lease_token = ");
     sql.bind(token).push(", lease_until = ").bind(now + lease).push(", heartbeat_at = ").bind(now);
-    sql.push(", started_at = COALESCE(started_at, ").bind(now).push(") WHERE id IN (SELECT id FROM runs");
-    sql.push(" WHERE state IN ('queued', 'parked', 'running') AND due_at <= ").bind(now);
-    sql.push(" AND (state <> 'running' OR lease_until <= ").bind(now);
-    sql.push(") ORDER BY due_at LIMIT ").bind(limit as i64).push(skip_locked(system)).push(") RETURNING *");
-    let mut runs = Run::find_by_statement(sql.statement()).all(system.write()).await?;
+    sql.push(", started_at = COALESCE(started_at, ").bind(now);
+    sql.push(") WHERE id IN (SELECT id FROM next) RETURNING *");
+    let mut runs = Vec::new();
+    for row in system.write().query_all_raw(sql.statement()).await? {
+        match Run::from_query_result(&row, "") {
+            Ok(run) => runs.push(run),
+            Err(error) => set_aside(system, Lease { run_id: row.try_get("", "id")?, token }, &error, now).await?,
+        }
+    }
     runs.sort_by_key(|run| (run.due_at, run.id));
     Ok(runs)
+}
+
+/// Somebody wrote into the table what is not JSON. It is kept, as a JSON string, so that the list of dead letters can be
+/// read. PostgreSQL refuses to store such a thing in the first place.
+async fn set_aside(system: &System, lease: Lease, error: &DbErr, now: DateTime<Utc>) -> Result<()> {
+    if system.store().db_backend() == DbBackend::Sqlite {
+        let mut sql = system.sql("UPDATE runs SET input = json_quote(CAST(input AS TEXT))");
+        sql.push(" WHERE NOT json_valid(input) AND id = ").bind(lease.run_id);
+        system.write().execute_raw(sql.statement()).await?;
+    }
+    dead(system, lease, &format!("the row cannot be read: {error}"), now).await?;
+    Ok(())
 }
 
 /// PostgreSQL's workers step around each other's rows; SQLite has one writer at a time.
@@ -50,17 +72,32 @@ fn skip_locked(system: &System) -> &'static str {
     }
 }
 
-/// When the next run is due or the next lease runs out; None: nothing waits.
-pub async fn next_due(system: &System) -> Result<Option<DateTime<Utc>>> {
+/// When the next run is due or the next lease runs out; None: nothing waits. Costs the same with any number of runs that
+/// rest: those at work are all among the few that are due already.
+pub async fn next_due(system: &System, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     #[derive(FromQueryResult)]
     struct Next {
-        at: DateTime<Utc>,
+        at: Option<DateTime<Utc>>,
     }
-    let sql = system.sql(
-        "SELECT CASE WHEN state = 'running' THEN lease_until ELSE due_at END AS at FROM runs \
-         WHERE state IN ('queued', 'parked', 'running') ORDER BY 1 LIMIT 1",
+    let mut sql = system.sql(
+        "SELECT MIN(at) AS at FROM (SELECT * FROM (SELECT due_at AS at FROM runs \
+         WHERE state IN ('queued', 'parked', 'running') AND state <> 'running' ORDER BY due_at LIMIT 1) AS resting \
+         UNION ALL SELECT MIN(lease_until) FROM runs \
+         WHERE state IN ('queued', 'parked', 'running') AND state = 'running' AND due_at <= ",
     );
-    Ok(Next::find_by_statement(sql.statement()).one(system.read()).await?.map(|next| next.at))
+    sql.bind(micros(now)).push(") AS waiting");
+    Ok(Next::find_by_statement(sql.statement()).one(system.read()).await?.and_then(|next| next.at))
+}
+
+/// How many runs of all tenants could be worked on now.
+pub async fn count_due(system: &System, now: DateTime<Utc>) -> Result<i64> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        runs: i64,
+    }
+    let mut sql = system.sql("SELECT COUNT(*) AS runs FROM runs WHERE state IN ('queued', 'parked', 'running')");
+    sql.push(" AND state <> 'running' AND due_at <= ").bind(micros(now));
+    Ok(Count::find_by_statement(sql.statement()).one(system.read()).await?.map_or(0, |count| count.runs))
 }
 
 /// Keeps the lease for another while. False: it is no longer ours; stop.

@@ -8,7 +8,7 @@ mod claim;
 mod steps;
 mod wake;
 
-pub use claim::{Lease, claim, dead, fail, finish, heartbeat, next_due, park, retry};
+pub use claim::{Lease, claim, count_due, dead, fail, finish, heartbeat, next_due, park, retry};
 pub use steps::{StepResult, put_step, signal, signals, steps};
 pub use wake::{Listener, listen, notify};
 

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::*;
-use sea_orm::{DbBackend, QueryOrder};
+use sea_orm::{ConnectionTrait, QueryOrder};
 use serde_json::Value;
 
 use super::claim::{Lease, lock};
@@ -22,8 +22,18 @@ pub struct StepResult {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// Records a step under the lease. False: the lease is no longer ours, and nothing was recorded.
+/// Records a step under the lease. False: the lease is no longer ours, and nothing was recorded. A step that is done
+/// lets the run's attempts begin anew, so that they count the attempts without any progress.
 pub async fn put_step(system: &System, lease: Lease, step: &str, result: StepResult) -> Result<bool> {
+    let tx = system.store().begin().await?;
+    let mut sql = system.sql("UPDATE runs SET attempts = CASE WHEN ");
+    sql.bind(result.state == "done").push(" THEN 1 ELSE attempts END WHERE id = ").bind(lease.run_id);
+    sql.push(" AND state = 'running' AND lease_token = ").bind(lease.token);
+    // The row stays locked until the step is committed; a claim steps around it.
+    if !changed(&tx, sql).await? {
+        tx.rollback().await?;
+        return Ok(false);
+    }
     let mut sql = system.sql(
         "INSERT INTO run_steps (run_id, step, tenant_id, output, due_at, attempts, error, state, finished_at) SELECT id, ",
     );
@@ -31,15 +41,12 @@ pub async fn put_step(system: &System, lease: Lease, step: &str, result: StepRes
     sql.push(", ").bind(result.due_at.map(micros)).push(", ").bind(result.attempts);
     sql.push(", ").bind(crate::text::clean_option(result.error.as_deref())).push(", ").bind(result.state);
     sql.push(", ").bind(result.finished_at.map(micros)).push(" FROM runs WHERE id = ").bind(lease.run_id);
-    sql.push(" AND state = 'running' AND lease_token = ").bind(lease.token);
-    // Until the step is committed nobody may claim the run; a claim steps around the locked row.
-    if sql.backend() == DbBackend::Postgres {
-        sql.push(" FOR SHARE");
-    }
     sql.push(" ON CONFLICT (run_id, step) DO UPDATE SET output = excluded.output, due_at = excluded.due_at, ");
     sql.push("attempts = excluded.attempts, error = excluded.error, state = excluded.state, ");
     sql.push("finished_at = excluded.finished_at");
-    changed(system.write(), sql).await
+    tx.execute_raw(sql.statement()).await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// The recorded steps of a run.
