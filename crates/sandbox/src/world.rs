@@ -31,8 +31,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(options: Options, stop: CancellationToken) -> World {
-        let clock = Clock::new(options.now);
-        let mut business = Business::generate(options.seed, options.contacts, clock.now());
+        let mut business = Business::generate(options.seed, options.contacts, options.now.timestamp_millis());
         business.contacts.lagging = !options.search_lag.is_zero();
         let webhooks = Webhooks::new(options.seed, options.webhook_retry, stop.clone());
         World {
@@ -43,7 +42,7 @@ impl World {
             grants: Mutex::new(Grants::new(options.seed)),
             faults: Faults::default(),
             requests: AtomicU64::new(0),
-            clock,
+            clock: Clock::new(options.now),
             options,
             stop,
         }

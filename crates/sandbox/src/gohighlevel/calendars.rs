@@ -256,7 +256,7 @@ fn position(business: &Business, id: &str) -> Result<usize, Refusal> {
 fn publish(world: &World, business: &mut Business, call: &Call, kind: &str, row: &Appointment) {
     let mut appointment = event(business, row, call);
     if let Some(fields) = appointment.as_object_mut() {
-        fields.remove("locationId");
+        fields.retain(|key, _| !["locationId", "isRecurring", "assignedResources"].contains(&key.as_str()));
         fields.insert("source".into(), "api".into());
     }
     let payload = json!({"locationId": call.location, "appointment": appointment});

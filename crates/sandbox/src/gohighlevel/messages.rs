@@ -262,7 +262,10 @@ pub(crate) fn event(message: &Message, conversation: Id, contact: Id, call: &Cal
     let mut event = json!({"locationId": call.location, "attachments": message.attachments, "body": message.body,
         "contactId": contact, "contentType": content, "conversationId": conversation, "dateAdded": iso(message.at),
         "direction": direction(message), "messageType": message.channel.short(), "messageId": message.id,
-        "source": message.source, "status": message.status});
+        "status": message.status});
+    if !message.inbound {
+        event["source"] = message.source.into();
+    }
     if message.channel == Channel::Email {
         event["emailMessageId"] = json!(message.id);
         event["threadId"] = json!(conversation);

@@ -379,6 +379,10 @@ fn fill(row: &mut Opportunity, body: &Map<String, Value>, business: &Business, c
         let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
         row.value = number.ok_or_else(|| Refusal::invalid(["monetaryValue must be a number"]))?;
     }
+    fill_rest(row, body, business)
+}
+
+fn fill_rest(row: &mut Opportunity, body: &Map<String, Value>, business: &Business) -> Result<(), Refusal> {
     if let Some(user) = body.get("assignedTo") {
         row.assigned_to = known_user(user, business)?;
     }

@@ -139,10 +139,9 @@ fn sort(sort: Option<&Value>, wrong: &mut Vec<String>) -> Vec<Sort> {
 }
 
 fn find<'a>(business: &'a Business, search: &Search, now: Millis, lag: Millis) -> (Vec<&'a Contact>, usize) {
-    if lag == 0 && search.condition.is_empty() && search.query.is_empty() {
-        if let Some(found) = walk(business, search) {
-            return (found, business.contacts.len());
-        }
+    let plain = lag == 0 && search.condition.is_empty() && search.query.is_empty();
+    if let Some(found) = plain.then(|| walk(business, search)).flatten() {
+        return (found, business.contacts.len());
     }
     let all = if lag == 0 { business.contacts.iter().collect() } else { business.contacts.indexed(now, lag) };
     let mut fitting: Vec<&Contact> = all

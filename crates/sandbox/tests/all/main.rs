@@ -1,5 +1,7 @@
 //! The sandbox over real HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod business;
 mod client;
 mod contract;

@@ -92,3 +92,83 @@ async fn only_a_429_is_delivered_again() {
     tokio::time::sleep(retry * 5).await;
     assert!(sink.received.try_recv().is_err(), "a 500 must end the delivery");
 }
+
+/// Every event that the sandbox sends has a published sample; no field may be made up.
+#[tokio::test]
+async fn payloads_hold_only_published_fields() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/specs/gohighlevel/webhooks");
+    if !std::path::Path::new(folder).is_dir() {
+        println!("skipped: {folder} is absent");
+        return;
+    }
+    let (sandbox, client) = start(options()).await;
+    everything(&client).await;
+    sandbox.business().receive_sms(0, "hello").unwrap();
+    let mut kinds = std::collections::BTreeSet::new();
+    for effect in sandbox.business().effects() {
+        let file = effect.kind.replace("ConversationUnreadUpdate", "ConversationUnreadWebhook");
+        let Ok(text) = std::fs::read(format!("{folder}/{file}.json")) else {
+            assert_eq!(file, "TaskUpdate", "the vendor has no such event");
+            continue;
+        };
+        let sample: Value = serde_json::from_slice(&text).unwrap();
+        let known = fields(&sample);
+        for key in fields(&json!({"examples": [effect.payload]})) {
+            // `messageId` stands in the samples of calls only, but live texts carry it too.
+            assert!(known.contains(&key) || key == "messageId", "{file} has no field {key}");
+        }
+        kinds.insert(effect.kind);
+    }
+    assert!(kinds.len() >= 15, "{kinds:?}");
+}
+
+/// The names of all fields, also of the one nested object that appointments have.
+fn fields(sample: &Value) -> std::collections::BTreeSet<String> {
+    let mut names = std::collections::BTreeSet::new();
+    let declared = sample["schema"]["properties"].as_object();
+    names.extend(declared.into_iter().flatten().map(|(name, _)| name.clone()));
+    for example in sample["examples"].as_array().into_iter().flatten().filter_map(Value::as_object) {
+        names.extend(example.keys().cloned());
+        let nested = example.get("appointment").and_then(Value::as_object);
+        names.extend(nested.into_iter().flatten().map(|(name, _)| name.clone()));
+    }
+    names
+}
+
+/// One write of every kind.
+async fn everything(client: &super::client::Client) {
+    use reqwest::Method;
+    let location = client.location();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let body = json!({"locationId": location, "firstName": "All", "email": "all@example.com", "phone": "+12135550000"});
+    let contact = text(&client.post("/contacts/", body).await.body["contact"]["id"]);
+    let path = format!("/contacts/{contact}");
+    client.send(Method::PUT, &path, json!({"city": "Reno", "dnd": false})).await;
+    client.post(&format!("{path}/tags"), json!({"tags": ["x"]})).await;
+    let note = text(&client.post(&format!("{path}/notes"), json!({"body": "n"})).await.body["note"]["id"]);
+    client.send(Method::PUT, &format!("{path}/notes/{note}"), json!({"body": "m"})).await;
+    client.send(Method::DELETE, &format!("{path}/notes/{note}"), json!({})).await;
+    let task = json!({"title": "t", "dueDate": "2026-12-01", "completed": false});
+    let task = text(&client.post(&format!("{path}/tasks"), task).await.body["task"]["id"]);
+    client.send(Method::PUT, &format!("{path}/tasks/{task}/completed"), json!({"completed": true})).await;
+    client.send(Method::DELETE, &format!("{path}/tasks/{task}"), json!({})).await;
+    let pipelines = client.get(&format!("/opportunities/pipelines?locationId={location}")).await;
+    let deal = json!({"locationId": location, "pipelineId": pipelines.list("pipelines")[0]["id"], "name": "d",
+        "status": "open", "contactId": contact});
+    let deal = text(&client.post("/opportunities/", deal).await.body["opportunity"]["id"]);
+    client.send(Method::PUT, &format!("/opportunities/{deal}"), json!({"monetaryValue": 3})).await;
+    client.send(Method::DELETE, &format!("/opportunities/{deal}"), json!({})).await;
+    for kind in ["SMS", "Email"] {
+        let body = json!({"type": kind, "contactId": contact, "message": "hi", "subject": "s"});
+        let thread = text(&client.post("/conversations/messages", body).await.body["conversationId"]);
+        let read = json!({"locationId": location, "unreadCount": 0});
+        client.send(Method::PUT, &format!("/conversations/{thread}"), read).await;
+    }
+    let calendars = client.get(&format!("/calendars/?locationId={location}")).await;
+    let meeting = json!({"calendarId": calendars.list("calendars")[0]["id"], "locationId": location,
+        "contactId": contact, "startTime": "2026-12-09T17:00:00Z", "ignoreFreeSlotValidation": true});
+    let meeting = text(&client.post("/calendars/events/appointments", meeting).await.body["id"]);
+    client.send(Method::PUT, &format!("/calendars/events/appointments/{meeting}"), json!({"title": "z"})).await;
+    client.send(Method::DELETE, &format!("/calendars/events/{meeting}"), json!({})).await;
+    client.send(Method::DELETE, &path, json!({})).await;
+}
