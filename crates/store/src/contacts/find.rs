@@ -121,7 +121,7 @@ pub async fn count_to(tenant: &Tenant, filter: &Filter, most: u64) -> Result<u64
         sql.push(CONTEXT);
     }
     conditions(sql.push(" WHERE "), tenant, filter);
-    sql.push(" LIMIT ").bind(most as i64).push(") AS some");
+    sql.push(" LIMIT ").bind(most as i64).push(") AS counted");
     let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
     Ok(count.map_or(0, |count| count.contacts.max(0) as u64))
 }
