@@ -117,3 +117,55 @@ fn never_null(property: &mut Map<String, Value>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Serialize, serde::Deserialize, JsonSchema)]
+    struct Row {
+        id: String,
+        /// What it is worth.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value: Option<u32>,
+        kind: Option<Kind>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inner: Vec<Inner>,
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Lead,
+        Customer,
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize, JsonSchema)]
+    struct Inner {
+        note: Option<String>,
+    }
+
+    #[test]
+    fn what_may_be_left_out_is_never_null() {
+        let schema = input::<Row>();
+        assert_eq!(schema["required"], json!(["id"]));
+        let value = json!({"type": "integer", "minimum": 0, "description": "What it is worth."});
+        assert_eq!(schema["properties"]["value"], value);
+        assert_eq!(schema["properties"]["kind"], json!({"type": "string", "enum": ["lead", "customer"]}));
+        assert_eq!(schema["properties"]["inner"]["items"]["properties"]["note"], json!({"type": "string"}));
+    }
+
+    #[test]
+    fn an_answer_requires_what_is_always_written() {
+        let schema = output::<Row>();
+        assert_eq!(schema["required"], json!(["id", "kind"]));
+        assert_eq!(schema["properties"]["value"]["type"], "integer");
+        // It is written as null, so null must be allowed.
+        assert_eq!(schema["properties"]["kind"]["type"], json!(["string", "null"]));
+    }
+
+    #[test]
+    fn arguments_that_are_null_are_not_given() {
+        assert_eq!(without_nulls(json!({"a": null, "b": [null]})), json!({"b": [null]}));
+    }
+}
