@@ -20,9 +20,12 @@ impl Sql {
         self
     }
 
-    /// Writes the placeholder of one value.
+    /// Writes the placeholder of one value. Times are cut to what PostgreSQL keeps, so that both back ends compare alike.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
-        self.values.push(value.into());
+        self.values.push(match value.into() {
+            Value::ChronoDateTimeUtc(Some(at)) => crate::micros(at).into(),
+            other => other,
+        });
         self.text.push_str(&format!("${}", self.values.len()));
         self
     }

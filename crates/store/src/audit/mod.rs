@@ -8,12 +8,13 @@ pub use write::Writer;
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::*;
-use sea_orm::{Condition, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::sea_query::Func;
+use sea_orm::{Condition, ExprTrait, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::chain::Hash;
 use crate::entities::{api_calls, audit_events, audit_writers, tool_executions};
 use crate::sql::{decode_cursor, encode_cursor};
-use crate::{Result, StoreError, System, Tenant};
+use crate::{Result, StoreError, System, Tenant, micros};
 
 /// A writer and where its chain ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,17 +74,17 @@ fn conditions(filter: &ExecutionFilter) -> Condition {
         None => Column::ToolName.eq(tool),
     });
     let text = filter.text.as_ref().map(|text| {
-        let params = Expr::cust_with_values("lower(CAST(params AS TEXT)) LIKE $1", [like(text)]);
-        Condition::any()
-            .add(Expr::cust_with_values("lower(tool_name) LIKE $1", [like(text)]))
-            .add(params)
-            .add(Expr::cust_with_values("lower(error_message) LIKE $1", [like(text)]))
+        let columns = [Column::ToolName, Column::Params, Column::ErrorMessage];
+        columns.into_iter().fold(Condition::any(), |any, column| {
+            let text_of_column = Func::lower(Expr::col(column).cast_as("text"));
+            any.add(Expr::expr(text_of_column).like(like(text)))
+        })
     });
     Condition::all()
         .add_option(tool)
         .add_option(filter.status.as_ref().map(|status| Column::Status.eq(status)))
-        .add_option(filter.since.map(|since| Column::Timestamp.gte(since)))
-        .add_option(filter.before.map(|before| Column::Timestamp.lt(before)))
+        .add_option(filter.since.map(|since| Column::Timestamp.gte(micros(since))))
+        .add_option(filter.before.map(|before| Column::Timestamp.lt(micros(before))))
         .add_option(filter.approval_id.map(|id| Column::ApprovalId.eq(id)))
         .add_option(text)
 }

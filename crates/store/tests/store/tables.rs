@@ -1,0 +1,235 @@
+use std::time::Duration;
+
+use serde_json::json;
+use store::api_keys::{self, NewApiKey};
+use store::decisions::{self, NewDecision};
+use store::interactions::{self, NewInteraction};
+use store::opportunities::{self, NewOpportunity};
+use store::schedules::{self, NewSchedule};
+use store::sync_runs::{self, Progress};
+use store::testing::on_both;
+use store::{contacts, outcomes, rate, runs};
+use uuid::Uuid;
+
+use crate::{contact, days, now};
+
+pub(crate) fn interaction(contact_id: i64, vendor_id: &str, days_ago: i64) -> NewInteraction {
+    NewInteraction {
+        contact_id,
+        timestamp: now() - days(days_ago),
+        interaction_type: "sms".into(),
+        direction: Some("in".into()),
+        description: Some("hello".into()),
+        extra_data: Some(json!({ "n": 1 })),
+        ecosystem: "crm".into(),
+        vendor_id: vendor_id.into(),
+    }
+}
+
+pub(crate) fn schedule(name: &str) -> NewSchedule {
+    NewSchedule {
+        name: name.into(),
+        kind: "sync".into(),
+        input: json!({}),
+        cron: None,
+        every_seconds: Some(900),
+        next_due: now(),
+        enabled: true,
+    }
+}
+
+pub(crate) fn key(hash: &str) -> NewApiKey {
+    let scopes = json!({ "tools": "*" });
+    NewApiKey { name: "laptop".into(), prefix: "emcp_ab".into(), hash: hash.into(), scopes, expires_at: None }
+}
+
+#[tokio::test]
+async fn interactions_count_once_and_date_the_contact() {
+    on_both(|store| async move {
+        let tenant = store.tenant("main");
+        contacts::upsert_batch(&tenant, "crm", Uuid::new_v4(), &[contact("1", "Ann", "Acme")], now()).await?;
+        let id = contacts::by_vendor_id(&tenant, "crm", "1").await?.unwrap().id;
+        let batch = [interaction(id, "a", 5), interaction(id, "b", 3), interaction(id, "b", 3), interaction(id + 9, "c", 1)];
+        assert_eq!(interactions::upsert_batch(&tenant, &batch).await?, 2);
+        assert_eq!(interactions::upsert_batch(&tenant, &batch).await?, 0);
+        let row = contacts::rows(&tenant, &[id]).await?.remove(0);
+        assert_eq!((row.interaction_count, row.last_interaction), (2, Some(store::micros(now() - days(3)))));
+        let list = interactions::of_contact(&tenant, id, 10).await?;
+        assert_eq!(list.iter().map(|row| row.vendor_id.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+        let sums = interactions::aggregates(&tenant, &[id]).await?;
+        assert_eq!((sums.len(), sums[0].interactions, sums[0].last), (1, 2, store::micros(now() - days(3))));
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn opportunities_are_synced_like_contacts() {
+    on_both(|store| async move {
+        let tenant = store.tenant("main");
+        let deal = |id: &str, value: f64| NewOpportunity {
+            vendor_id: id.into(),
+            contact_vendor_id: Some("c1".into()),
+            data: json!({ "id": id }),
+            name: Some(format!("Deal {id}")),
+            pipeline: Some("Sales".into()),
+            stage: Some("New".into()),
+            status: Some("open".into()),
+            value: Some(value),
+            expires_at: None,
+        };
+        let mut page = vec![deal("1", 10.5), deal("2", 20.0), deal("3", 1.0)];
+        let counts = opportunities::upsert_batch(&tenant, "crm", Uuid::new_v4(), &page, now()).await?;
+        assert_eq!(counts.created, 3);
+        page[0].stage = Some("Won".into());
+        let (run, started) = (Uuid::new_v4(), now() + days(1));
+        let counts = opportunities::upsert_batch(&tenant, "crm", run, &page[..2], started).await?;
+        assert_eq!((counts.updated, counts.unchanged), (1, 1));
+        assert_eq!(opportunities::mark_missing_deleted(&tenant, "crm", run, started, started).await?, 1);
+        let deals = opportunities::of_contact(&tenant, "crm", "c1").await?;
+        assert_eq!(deals.iter().map(|deal| deal.vendor_id.as_str()).collect::<Vec<_>>(), ["2", "1"]);
+        let sums = opportunities::aggregates(&tenant, "crm", Some(&["c1", "c2"])).await?;
+        assert_eq!((sums.len(), sums[0].opportunities, sums[0].value), (1, 2, 30.5));
+        assert_eq!(opportunities::aggregates(&tenant, "crm", None).await?, sums);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_are_found_by_hash_and_revoked_once() {
+    on_both(|store| async move {
+        let (tenant, system) = (store.tenant("main"), store.system());
+        let id = api_keys::create(&tenant, key("ff"), now()).await?.id;
+        let error = api_keys::create(&store.tenant("other"), key("ff"), now()).await.unwrap_err();
+        assert!(error.is_duplicate() && !error.is_temporary(), "{error}");
+        assert_eq!(api_keys::by_hash(&system, "ff").await?.map(|key| key.tenant_id).as_deref(), Some("main"));
+        assert_eq!(api_keys::by_hash(&system, "00").await?, None);
+        api_keys::touch(&tenant, id, now()).await?;
+        api_keys::touch(&tenant, id, now() + chrono::Duration::seconds(30)).await?;
+        assert_eq!(api_keys::list(&tenant).await?[0].last_used_at, Some(store::micros(now())));
+        assert!(api_keys::revoke(&tenant, id, now()).await?);
+        assert!(!api_keys::revoke(&tenant, id, now()).await?);
+        assert!(api_keys::by_hash(&system, "ff").await?.unwrap().revoked_at.is_some());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tick_is_taken_once_and_a_restart_does_not_move_it() {
+    on_both(|store| async move {
+        let (tenant, system) = (store.tenant("main"), store.system());
+        schedules::put(&tenant, schedule("sync")).await?;
+        schedules::put(&tenant, NewSchedule { enabled: false, ..schedule("off") }).await?;
+        assert_eq!(schedules::next_due(&system).await?, Some(store::micros(now())));
+        let due = schedules::due(&system, now(), 9).await?;
+        assert_eq!(due.len(), 1);
+        for first in [true, false] {
+            let tx = tenant.begin().await?;
+            let next = now() + days(1);
+            assert_eq!(schedules::advance_in(&tx, due[0].id, due[0].next_due, next, true).await?, first);
+            runs::enqueue_in(&tx, runs::NewRun::of("sync", json!({})), now()).await?;
+            tx.commit().await?;
+        }
+        schedules::put(&tenant, NewSchedule { next_due: now() + days(9), ..schedule("sync") }).await?;
+        let row = schedules::list(&tenant).await?.into_iter().find(|row| row.name == "sync").unwrap();
+        assert_eq!((row.next_due, row.last_tick), (store::micros(now() + days(1)), Some(store::micros(now()))));
+        let faster = NewSchedule { every_seconds: Some(60), next_due: now() + days(9), ..schedule("sync") };
+        schedules::put(&tenant, faster).await?;
+        let row = schedules::list(&tenant).await?.into_iter().find(|row| row.name == "sync").unwrap();
+        assert_eq!(row.next_due, store::micros(now() + days(9)));
+        assert!(schedules::remove(&tenant, "sync").await?);
+        assert!(!schedules::remove(&tenant, "sync").await?);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sync_tells_how_far_it_is_and_where_to_go_on() {
+    on_both(|store| async move {
+        let tenant = store.tenant("main");
+        let id = Uuid::new_v4();
+        let stream = ("crm", "contacts");
+        sync_runs::start(&tenant, id, stream, "full", None, now()).await?;
+        sync_runs::start(&tenant, id, stream, "full", None, now() + days(1)).await?;
+        let half = Progress { fetched: 500, created: 500, cursor: Some(json!({ "after": [1, "x"] })), ..Default::default() };
+        assert!(sync_runs::progress(&tenant, id, &half).await?);
+        assert_eq!(sync_runs::get(&tenant, id).await?.unwrap().cursor, half.cursor);
+        let whole = Progress { fetched: 1206, created: 1206, deleted: 2, ..Default::default() };
+        let end = now() + chrono::Duration::milliseconds(1500);
+        assert!(sync_runs::finish(&tenant, id, "done", None, &whole, end).await?);
+        assert!(!sync_runs::finish(&tenant, id, "done", None, &whole, end).await?);
+        assert!(!sync_runs::progress(&tenant, id, &half).await?);
+        let run = sync_runs::list(&tenant, Some("crm"), Some("contacts"), 9).await?.remove(0);
+        assert_eq!((run.state.as_str(), run.fetched, run.deleted, run.duration_ms), ("done", 1206, 2, Some(1500)));
+        assert_eq!((run.cursor, run.started_at), (None, store::micros(now())));
+
+        assert_eq!(sync_runs::cursor(&tenant, "crm", "contacts").await?, None);
+        sync_runs::put_cursor(&tenant, stream, Some(now()), Some(now()), now()).await?;
+        sync_runs::put_cursor(&tenant, stream, Some(now() + days(1)), None, now()).await?;
+        let cursor = sync_runs::cursor(&tenant, "crm", "contacts").await?.unwrap();
+        assert_eq!(cursor.high_water, Some(store::micros(now() + days(1))));
+        assert_eq!(cursor.last_full_at, Some(store::micros(now())));
+        assert_eq!(sync_runs::cursors(&tenant).await?, [cursor]);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shared_bucket_lets_no_more_through_than_it_holds() {
+    on_both(|store| async move {
+        let (increment, burst) = (Duration::from_millis(100), Duration::from_millis(1_000));
+        let takers: Vec<_> = (0..30)
+            .map(|_| {
+                let system = store.system();
+                tokio::spawn(async move { rate::take(&system, "crm:main", now(), increment, burst).await })
+            })
+            .collect();
+        let mut waits = Vec::new();
+        for taker in takers {
+            waits.push(taker.await??);
+        }
+        assert_eq!(waits.iter().filter(|wait| wait.is_none()).count(), 10);
+        assert_eq!(waits.iter().flatten().max(), Some(&increment));
+        let system = store.system();
+        let later = now() + increment * 3;
+        for expected in [None, None, None, Some(increment)] {
+            assert_eq!(rate::take(&system, "crm:main", later, increment, burst).await?, expected);
+        }
+        assert_eq!(rate::take(&system, "crm:other", now(), increment, burst).await?, None);
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn decisions_and_outcomes_are_kept() {
+    on_both(|store| async move {
+        let tenant = store.tenant("main");
+        let decision = NewDecision {
+            agent_id: "claude".into(),
+            context: json!({ "q": 1 }),
+            decision: "call Ann".into(),
+            rationale: None,
+            tools_used: vec!["contacts.search".into()],
+            outcome: None,
+        };
+        let id = decisions::record(&tenant, decision, now()).await?;
+        assert!(decisions::feedback(&tenant, id, Some("success"), Some("good")).await?);
+        let row = decisions::list(&tenant, 9).await?.remove(0);
+        assert_eq!((row.outcome.as_deref(), row.user_feedback.as_deref()), (Some("success"), Some("good")));
+        assert_eq!(row.tools_used, json!(["contacts.search"]));
+
+        contacts::upsert_batch(&tenant, "crm", Uuid::new_v4(), &[contact("1", "Ann", "Acme")], now()).await?;
+        let contact = contacts::by_vendor_id(&tenant, "crm", "1").await?.unwrap().id;
+        assert!(outcomes::record(&tenant, contact, "call", true, Some("sale"), now()).await?.is_some());
+        assert!(outcomes::record(&tenant, contact + 1, "call", true, None, now()).await?.is_none());
+        assert_eq!(outcomes::list(&tenant, Some(contact), 9).await?.len(), 1);
+        assert!(outcomes::list(&tenant, Some(contact + 1), 9).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
