@@ -99,8 +99,7 @@ pub struct FollowUp {
 }
 
 /// The rule for attention, in words.
-pub const RULE: &str =
-    "importance at least 8 and more than 14 days without contact, or at least 9 and more than 7 days; never contacted counts";
+pub const RULE: &str = "importance at least 8 and more than 14 days without contact, or at least 9 and more than 7 days; never contacted counts";
 
 /// Most pages are asked for without a number.
 const USUAL: u32 = 20;
@@ -196,12 +195,7 @@ fn limit(asked: Option<u32>, question: &Question) -> u64 {
 }
 
 /// Words bring the best matches first; where another order was asked for, the matches are put in it.
-async fn sorted(
-    tenant: &Tenant,
-    filter: &Filter,
-    order: Order,
-    limit: u64,
-) -> Result<store::audit::Page<ContactRow>> {
+async fn sorted(tenant: &Tenant, filter: &Filter, order: Order, limit: u64) -> Result<store::audit::Page<ContactRow>> {
     let mut page = rows::find(tenant, filter, MATCHES, None).await.map_err(unavailable)?;
     match order {
         Order::Latest => page.rows.sort_by_key(|row| std::cmp::Reverse(row.created_at)),

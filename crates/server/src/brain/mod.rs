@@ -13,6 +13,7 @@ pub mod stats;
 pub mod pages;
 pub mod stand_in;
 pub mod rescore;
+pub mod words;
 pub mod grammar;
 pub mod insights;
 pub mod recommend;
@@ -20,6 +21,7 @@ pub mod person;
 pub mod scoring;
 
 pub use rescore::rescore;
+pub use words::words;
 pub use stand_in::stand_in;
 pub use stats::freshness;
 

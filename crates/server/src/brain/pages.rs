@@ -20,7 +20,10 @@ pub async fn dashboard(tenant: &Tenant, now: DateTime<Utc>) -> Result<String> {
     let (stats, found) = (sync_stats(tenant, now).await?, insights(tenant, now).await?);
     let mut page = Page::new("Business dashboard", freshness(tenant).await?, now);
     page.heading("Contacts");
-    page.item(format!("{} contacts, {} with e-mail, {} with phone", stats.contacts, stats.contacts_with_email, stats.contacts_with_phone));
+    page.item(format!(
+        "{} contacts, {} with e-mail, {} with phone",
+        stats.contacts, stats.contacts_with_email, stats.contacts_with_phone
+    ));
     stats.notes.into_iter().for_each(|note| page.item(note));
     page.heading("Pipeline");
     pipeline(&mut page, tenant).await?;
@@ -46,7 +49,14 @@ pub async fn recent_changes(tenant: &Tenant, now: DateTime<Utc>) -> Result<Strin
             "fetched {}, created {}, updated {}, unchanged {}, deleted {}, errors {}",
             run.fetched, run.created, run.updated, run.unchanged, run.deleted, run.errors
         );
-        page.item(format!("{} {} ({}), {}, {}: {counts}", run.ecosystem, run.stream, run.mode, run.state, ago(now - run.started_at)));
+        page.item(format!(
+            "{} {} ({}), {}, {}: {counts}",
+            run.ecosystem,
+            run.stream,
+            run.mode,
+            run.state,
+            ago(now - run.started_at)
+        ));
     }
     page.close("No sync has run yet.");
     Ok(page.text)
@@ -90,14 +100,22 @@ pub async fn prepare_for_a_call(tenant: &Tenant, now: DateTime<Utc>, contact: &s
     page.heading("Last interactions");
     for talk in &view.interactions.last {
         let direction = talk.direction.as_deref().unwrap_or_default();
-        page.item(format!("{} ({}) {} {direction}: {}", talk.at.format("%Y-%m-%d"), talk.age, talk.kind, talk.text.as_deref().unwrap_or("no text")));
+        page.item(format!(
+            "{} ({}) {} {direction}: {}",
+            talk.at.format("%Y-%m-%d"),
+            talk.age,
+            talk.kind,
+            talk.text.as_deref().unwrap_or("no text")
+        ));
     }
     page.close("None on record.");
     page.heading("What to do next");
     view.recommendations.iter().for_each(|one| page.item(format!("{}: {}", one.action, one.reason)));
     page.close("Nothing is due.");
     page.heading("Not known");
-    view.not_connected.iter().for_each(|one| page.item(format!("{}: {} (not in the brain)", one.system, one.would_tell)));
+    view.not_connected
+        .iter()
+        .for_each(|one| page.item(format!("{}: {} (not in the brain)", one.system, one.would_tell)));
     Ok(page.text)
 }
 
@@ -155,7 +173,9 @@ impl Page {
     fn contact(&mut self, contact: &Contact, why: &str) {
         let mut text = contact.name.clone();
         let company = contact.company.as_ref().filter(|company| **company != contact.name);
-        for more in [company, contact.kind.as_ref(), contact.phone.as_ref(), contact.email.as_ref()].into_iter().flatten() {
+        for more in
+            [company, contact.kind.as_ref(), contact.phone.as_ref(), contact.email.as_ref()].into_iter().flatten()
+        {
             let _ = write!(text, ", {more}");
         }
         self.item(format!("{text} (id {}): {why}", contact.id));
@@ -188,7 +208,8 @@ impl Page {
     fn insights(&mut self, all: &[Insight], named: usize) {
         for insight in all {
             let value = insight.value.map(|value| format!(", worth {value:.2}")).unwrap_or_default();
-            let groups: Vec<String> = insight.groups.iter().map(|group| format!("{} {}", group.name, group.count)).collect();
+            let groups: Vec<String> =
+                insight.groups.iter().map(|group| format!("{} {}", group.name, group.count)).collect();
             let groups = if groups.is_empty() { String::new() } else { format!(": {}", groups.join(", ")) };
             self.item(format!("**{}** ({}{value}){groups}. Rule: {}", insight.title, insight.count, insight.reason));
             for row in insight.contacts.iter().take(named) {

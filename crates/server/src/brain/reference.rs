@@ -78,7 +78,8 @@ fn ambiguous(text: &str, found: &[ContactRow]) -> Error {
 /// `Dana Fitzgerald, Acme Supply, lead (id abc)`.
 fn describe(row: &ContactRow) -> String {
     let person = Person::from(row);
-    let known = [&row.company, &row.kind].into_iter().flatten().map(String::as_str).filter(|text| *text != person.title());
+    let known =
+        [&row.company, &row.kind].into_iter().flatten().map(String::as_str).filter(|text| *text != person.title());
     let words: Vec<&str> = std::iter::once(person.title()).chain(known).collect();
     format!("{} (id {})", words.join(", "), row.vendor_id)
 }

@@ -75,11 +75,8 @@ async fn deals(tenant: &Tenant, arguments: &Value) -> Result<Found> {
         return Ok(None);
     }
     let given = |name: &str| Some(text(arguments, name)).filter(|text| !text.is_empty()).map(str::to_owned);
-    let filter = opportunities::Filter {
-        contact_vendor_id: given("contact_id"),
-        status: given("status"),
-        name: given("query"),
-    };
+    let filter =
+        opportunities::Filter { contact_vendor_id: given("contact_id"), status: given("status"), name: given("query") };
     let found = opportunities::list(tenant, HOME, &filter, limit(arguments)).await.map_err(unavailable)?;
     let rows: Vec<Value> = found.iter().map(deal).collect();
     Ok(Some((json!({"opportunities": rows}), Some(as_of))))

@@ -114,7 +114,9 @@ fn notes(streams: &[StreamStats]) -> Vec<String> {
             "done" if run.fetched == 0 && run.mode == "full" => {
                 notes.push(format!("the last full sync of {name} fetched nothing"));
             }
-            "done" if run.fetched == 0 => notes.push(format!("the last sync of {name} fetched nothing: nothing changed")),
+            "done" if run.fetched == 0 => {
+                notes.push(format!("the last sync of {name} fetched nothing: nothing changed"))
+            }
             _ => {}
         }
     }

@@ -87,7 +87,7 @@ fn new_contact(record: &Record, contact: &Contact, now: DateTime<Utc>) -> NewCon
         created_at: contact.created_at,
         last_activity: contact.last_activity,
         importance: i16::from(scoring::importance(&facts, now).value),
-        extra_text: None,
+        extra_text: crate::brain::words(&record.data),
         expires_at: None,
     }
 }
