@@ -302,12 +302,7 @@ impl Runs {
     }
 
     /// Runs that nobody will try again by himself, newest first.
-    pub async fn dead_letters(
-        &self,
-        tenant: &Tenant,
-        limit: u64,
-        cursor: Option<&str>,
-    ) -> Result<Page<Run>> {
+    pub async fn dead_letters(&self, tenant: &Tenant, limit: u64, cursor: Option<&str>) -> Result<Page<Run>> {
         let filter = RunFilter { state: Some(RunState::Dead), ..RunFilter::default() };
         store::runs::list(tenant, &filter, limit, cursor).await.map_err(unavailable)
     }
@@ -361,7 +356,11 @@ fn outcome(run: Run) -> RunOutcome {
 }
 
 /// Passes on the progress of one run; never returns, so that it only ever loses a race.
-async fn hear(progress: &mut broadcast::Receiver<(Uuid, Progress)>, run: Uuid, told: &mut (impl FnMut(&Progress) + Send)) {
+async fn hear(
+    progress: &mut broadcast::Receiver<(Uuid, Progress)>,
+    run: Uuid,
+    told: &mut (impl FnMut(&Progress) + Send),
+) {
     loop {
         match progress.recv().await {
             Ok((of, step)) if of == run => told(&step),

@@ -205,7 +205,9 @@ fn tell(run: &Run, held: &Held, state: &'static str, failure: Option<Failure>, u
     }
     match failure {
         None | Some(Failure::Parked { .. } | Failure::Interrupted) => tracing::debug!(run = %id, kind, attempt, state),
-        Some(error) if state == "retried" => tracing::warn!(run = %id, kind, attempt, %error, "run will be tried again"),
+        Some(error) if state == "retried" => {
+            tracing::warn!(run = %id, kind, attempt, %error, "run will be tried again")
+        }
         Some(error) => tracing::error!(run = %id, kind, attempt, state, %error, "run has failed"),
     }
 }

@@ -14,7 +14,7 @@ use store::{StoreError, Tenant};
 use tokio_util::sync::CancellationToken;
 
 use super::Runs;
-use super::workers::rest;
+use super::workers::{Trouble, rest};
 
 /// A kind of run that is enqueued again and again.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,11 +114,19 @@ pub(super) async fn ensure(runs: &Runs, tenant: &Tenant, schedule: Schedule) -> 
 
 /// Fires due ticks until the shutdown.
 pub(super) async fn tick_forever(runs: Runs, shutdown: CancellationToken) {
+    let mut trouble = Trouble::default();
     while !shutdown.is_cancelled() {
-        if let Err(error) = tick_all(&runs).await {
-            tracing::warn!(%error, "cannot look for due schedules");
-        }
-        rest(until_next(&runs).await, &shutdown).await;
+        let pause = match tick_all(&runs).await {
+            Ok(()) => {
+                trouble = Trouble::default();
+                until_next(&runs).await
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot look for due schedules");
+                trouble.pause()
+            }
+        };
+        rest(pause, &shutdown).await;
     }
 }
 

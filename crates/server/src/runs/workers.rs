@@ -12,24 +12,20 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::attempt;
 use super::{Held, Runs};
 
-/// The longest pause after a database error.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
 /// Claims due runs and works on them until the shutdown; then waits for those that are at work.
 pub(super) async fn work(runs: Runs, shutdown: CancellationToken) {
     let desks = Arc::new(Semaphore::new(runs.0.settings.workers.max(1)));
-    let mut pause = Duration::from_millis(100);
+    let mut trouble = Trouble::default();
     while let Some(free) = free_desks(&desks, &shutdown).await {
         let claimed = match claim(&runs, free.len()).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "cannot look for due runs");
-                rest(pause, &shutdown).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                rest(trouble.pause(), &shutdown).await;
                 continue;
             }
         };
-        pause = Duration::from_millis(100);
+        trouble = Trouble::default();
         if claimed.is_empty() {
             drop(free);
             wait_for_work(&runs, &shutdown).await;
@@ -108,6 +104,18 @@ async fn hear(runs: &Runs) -> Result<(), StoreError> {
         // First of all for what was said while nobody listened.
         runs.wake();
         listener.wait().await?;
+    }
+}
+
+/// How often in a row the database did not answer.
+#[derive(Default)]
+pub(super) struct Trouble(u32);
+
+impl Trouble {
+    /// Longer each time, up to some seconds.
+    pub(super) fn pause(&mut self) -> Duration {
+        self.0 = (self.0 + 1).min(6);
+        Duration::from_millis(50) * 2_u32.pow(self.0)
     }
 }
 

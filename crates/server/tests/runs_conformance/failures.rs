@@ -66,7 +66,10 @@ async fn progress_lets_the_attempts_begin_anew(place: &Place) -> anyhow::Result<
 async fn a_dead_letter_can_be_tried_again(place: &Place) -> anyhow::Result<()> {
     let replica = place.replica(Pace { first_backoff: 10, ..Pace::default() });
     let run = place.enqueue(New::job("flaky", json!(1)).attempts(1)).await?;
-    assert_eq!(place.wait(run).await?, RunOutcome::Dead("gave up after 1 attempts; the last error was: attempt 1 fails".into()));
+    assert_eq!(
+        place.wait(run).await?,
+        RunOutcome::Dead("gave up after 1 attempts; the last error was: attempt 1 fails".into())
+    );
     // Its attempts are counted from one again, so give it work that succeeds at the first.
     let again = place.enqueue(New::job("panics", json!(null)).attempts(1)).await?;
     place.until(again, RunState::Dead).await?;
@@ -95,7 +98,8 @@ async fn the_database_is_away(place: &Place) -> anyhow::Result<()> {
         ]))
         .await?;
     place.ledger.wait_for("begin", &format!("{run}:a"), 1).await?;
-    match proxy {
+    // The switch stays, for without it the cable is dead.
+    match &proxy {
         Some(switch) => {
             switch.send_replace(false);
             place.ledger.open_gate();
@@ -105,7 +109,8 @@ async fn the_database_is_away(place: &Place) -> anyhow::Result<()> {
         }
         None => {
             // Another program writes to the file for longer than the ten seconds that a statement waits.
-            let other = Store::open(&place.test.url, OpenOptions { exclusive: false, ..OpenOptions::default() }).await?;
+            let other =
+                Store::open(&place.test.url, OpenOptions { exclusive: false, ..OpenOptions::default() }).await?;
             let tx = other.tenant("acme").begin().await?;
             place.ledger.open_gate();
             tokio::time::sleep(Duration::from_secs(12)).await;

@@ -51,12 +51,14 @@ async fn results_of_steps_reach_later_steps() {
     let asked = paper.asked.into_inner().unwrap();
     assert_eq!(
         asked,
-        [r#"call find find {"name":"Ada","total":7}"#, "sleep rest Seconds(5)", "wait decision 60", "call send send [7]"]
+        [
+            r#"call find find {"name":"Ada","total":7}"#,
+            "sleep rest Seconds(5)",
+            "wait decision 60",
+            "call send send [7]"
+        ]
     );
-    assert_eq!(
-        result,
-        json!({"find": {"name": "Ada", "total": 7}, "decision": {"approved": true}, "send": [7]})
-    );
+    assert_eq!(result, json!({"find": {"name": "Ada", "total": 7}, "decision": {"approved": true}, "send": [7]}));
 }
 
 #[tokio::test]
