@@ -26,6 +26,11 @@ pub use problem::Problem;
 
 /// Every route of the server.
 pub fn router(app: &Arc<App>) -> Router {
+    around(app, mcp::http(app))
+}
+
+/// The same with other routes under `/mcp`.
+pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
     let open = Router::new()
         .route("/", get(home::show))
         .route("/health", get(health::show))
@@ -36,7 +41,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/approvals", get(approvals::list))
         .route("/api/v1/approvals/{id}", get(approvals::show))
         .route("/api/v1/approvals/{id}/decision", post(approvals::decide))
-        .nest("/mcp", mcp::http(app).layer(from_fn(guard::accept_both)))
+        .nest("/mcp", mcp.layer(from_fn(guard::accept_both)))
         .layer(from_fn_with_state(app.clone(), guard::limit_rate))
         .layer(from_fn_with_state(app.clone(), guard::authenticate));
     open.merge(keyed)

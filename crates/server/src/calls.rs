@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use sdk::{Error, Result};
+use sdk::{Error, Result, schema};
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -114,7 +114,8 @@ pub struct UnknownTool {
 ///
 /// The work goes on in a task of its own: a caller that goes away cancels a read, but a write is
 /// finished and recorded all the same.
-pub async fn call(app: &Arc<App>, actor: &Actor, request: Request) -> Result<Reply, UnknownTool> {
+pub async fn call(app: &Arc<App>, actor: &Actor, mut request: Request) -> Result<Reply, UnknownTool> {
+    request.arguments = schema::without_nulls(request.arguments);
     let Some(entry) = app.tools.find(&request.tool).cloned() else {
         return Err(unknown(app, &request.tool));
     };

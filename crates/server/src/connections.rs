@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sdk::connector::Opening;
-use sdk::http::{Attempt, Call, Connection, Http, Observer, Settings};
+use sdk::http::{Call, Connection, Http, Observer, Settings};
 use sdk::{Auth, Credentials, ErasedConnector, Error, Result};
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -186,7 +186,7 @@ pub async fn notice_changed_accounts(app: &App) -> Result<()> {
             _ => Before::MarkDeleted,
         };
         store::connections::change(&tenant, ecosystem, &origin, before, app.clock.now()).await.map_err(crate::unavailable)?;
-        tracing::info!(ecosystem, account = origin, "another account than before; the brain starts anew");
+        tracing::info!(ecosystem, account = origin, before = known, "connected to another account; the brain starts anew");
     }
     Ok(())
 }

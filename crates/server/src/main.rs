@@ -46,6 +46,10 @@ enum Command {
     Migrate,
     /// Start only the simulated vendors, for other clients
     Sandbox(cli::sandbox::Options),
+    /// Serve what the protocol's conformance suite asks for beside the real tools
+    #[cfg(feature = "conformance")]
+    #[command(hide = true)]
+    Conformance,
 }
 
 fn main() -> ExitCode {
@@ -74,6 +78,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Doctor => cli::doctor::run(file).await,
         Command::Migrate => cli::migrate::run(file).await,
         Command::Sandbox(options) => cli::sandbox::run(options).await,
+        #[cfg(feature = "conformance")]
+        Command::Conformance => cli::conformance::run(file).await,
     }
 }
 

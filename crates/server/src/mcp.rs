@@ -6,25 +6,32 @@
 mod transport;
 mod resources;
 mod prompts;
+mod progress;
+#[cfg(feature = "conformance")]
+mod fixtures;
 
 use std::sync::Arc;
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, GetPromptRequestParams,
     GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
 };
-use rmcp::service::{Peer, RequestContext, RoleServer};
+use rmcp::service::{RequestContext, RoleServer};
 use rmcp::ServerHandler;
 use serde_json::{Map, Value, json};
 
 use crate::actor::{Actor, Scope};
 use crate::app::App;
-use crate::calls::{self, Outcome, Progress, Reply, Request};
+use crate::calls::{self, Outcome, Reply, Request};
 use crate::tools::Entry;
 
-pub use transport::{http, stdio};
+use progress::Reporter;
+
+#[cfg(feature = "conformance")]
+pub use fixtures::Fixtures;
+pub use transport::{http, routes, stdio};
 
 /// How long a client may keep the lists, in milliseconds.
 const LIST_TTL_MS: u64 = 60_000;
@@ -89,9 +96,12 @@ impl ServerHandler for Mcp {
     ) -> Result<CallToolResponse, ErrorData> {
         let actor = self.actor(&context)?;
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let progress = progress(&context);
-        let call = Request { progress, cancel: context.ct.clone(), ..Request::new(request.name, arguments) };
-        match calls::call(&self.app, &actor, call).await {
+        let reporter = Reporter::new(&context);
+        let (progress, cancel) = (reporter.progress(), context.ct.clone());
+        let call = Request { progress, cancel, ..Request::new(request.name, arguments) };
+        let reply = calls::call(&self.app, &actor, call).await;
+        reporter.finish().await;
+        match reply {
             Ok(reply) => Ok(result(reply).into()),
             Err(unknown) => Err(ErrorData::invalid_params(unknown.message, None)),
         }
@@ -206,25 +216,4 @@ fn result(reply: Reply) -> CallToolResult {
 
 fn failure(message: String, execution: &str) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(format!("{message}\n(execution {execution})"))])
-}
-
-/// Progress notifications, for a client that sent a token.
-fn progress(context: &RequestContext<RoleServer>) -> Progress {
-    let Some(token) = context.meta.get_progress_token() else { return Progress::none() };
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(forward(receiver, context.peer.clone(), token));
-    Progress::to(move |done, total, message| drop(sender.send((done, total, message.to_owned()))))
-}
-
-type Step = (f64, Option<f64>, String);
-
-/// Sends the steps on in their order, until the call drops its end.
-async fn forward(mut steps: tokio::sync::mpsc::UnboundedReceiver<Step>, peer: Peer<RoleServer>, token: ProgressToken) {
-    while let Some((done, total, message)) = steps.recv().await {
-        let mut step = ProgressNotificationParam::new(token.clone(), done).with_message(message);
-        step.total = total;
-        if peer.notify_progress(step).await.is_err() {
-            return;
-        }
-    }
 }

@@ -21,12 +21,18 @@ pub struct Server {
 impl Server {
     /// Starts the app's own work and listens where the configuration says.
     pub async fn start(app: Arc<App>) -> Result<Server> {
+        let router = api::router(&app);
+        Server::start_with(app, router).await
+    }
+
+    /// The same with other routes.
+    pub(crate) async fn start_with(app: Arc<App>, router: axum::Router) -> Result<Server> {
         let wanted = SocketAddr::new(app.config.server.bind, app.config.server.port);
         let listener = TcpListener::bind(wanted).await.map_err(|e| cannot_listen(wanted, e))?;
         let address = listener.local_addr().map_err(|e| cannot_listen(wanted, e))?;
         keys::seed(&app).await?;
         app.start().await?;
-        let service = api::router(&app).into_make_service_with_connect_info::<SocketAddr>();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let shutdown = app.shutdown.clone();
         let serving = axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.cancelled().await });
         Ok(Server { app, address, accepting: tokio::spawn(async move { serving.await }) })

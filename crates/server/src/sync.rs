@@ -90,6 +90,9 @@ pub struct StreamReport {
     pub deleted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Why this stream is left out for this account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
 }
 
 pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {

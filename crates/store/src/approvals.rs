@@ -12,7 +12,7 @@ pub use crate::entities::approvals::{ApprovalState, Model as Approval};
 use crate::entities::approvals::{Column, Entity};
 use crate::sql::{Sql, decode_cursor, encode_cursor};
 use crate::text::clean_option;
-use crate::{Result, StoreError, System, Tenant, micros};
+use crate::{Result, StoreError, System, Tenant, Tx, micros};
 
 /// A call to be approved.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,29 +64,44 @@ pub async fn decide(
     note: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Option<Approval>> {
+    let tx = tenant.begin().await?;
+    let decided = decide_in(&tx, id, decision, decided_by, note, now).await?;
+    tx.commit().await?;
+    Ok(decided)
+}
+
+/// [`decide`] within a transaction, so that what follows from the decision is committed with it.
+pub async fn decide_in(
+    tx: &Tx,
+    id: Uuid,
+    decision: Decision,
+    decided_by: &Value,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Option<Approval>> {
     let state = match decision {
         Decision::Approve => ApprovalState::Approved,
         Decision::Reject => ApprovalState::Rejected,
     };
-    let mut sql = tenant.sql("UPDATE approvals SET state = ");
+    let mut sql = tx.sql("UPDATE approvals SET state = ");
     sql.bind(state.as_str()).push(", decided_at = ").bind(micros(now)).push(", decided_by = ");
     sql.bind_json(Some(canonical_json(decided_by))).push(", note = ").bind(clean_option(note));
-    from_state(&mut sql, tenant, id, "pending").push(" AND expires_at > ").bind(now).push(" RETURNING *");
-    changed(tenant, sql).await
+    from_state(&mut sql, tx.tenant_id(), id, "pending").push(" AND expires_at > ").bind(now).push(" RETURNING *");
+    Ok(Approval::find_by_statement(sql.statement()).one(tx.connection()).await?)
 }
 
 /// The requester withdraws what is still pending.
 pub async fn cancel(tenant: &Tenant, id: Uuid, note: Option<&str>, now: DateTime<Utc>) -> Result<Option<Approval>> {
     let mut sql = tenant.sql("UPDATE approvals SET state = 'cancelled', decided_at = ");
     sql.bind(micros(now)).push(", note = ").bind(clean_option(note));
-    from_state(&mut sql, tenant, id, "pending").push(" RETURNING *");
+    from_state(&mut sql, tenant.id(), id, "pending").push(" RETURNING *");
     changed(tenant, sql).await
 }
 
 /// Takes an approved call for execution; only one taker gets it. An approval that has expired since is not given out.
 pub async fn take(tenant: &Tenant, id: Uuid, now: DateTime<Utc>) -> Result<Option<Approval>> {
     let mut sql = tenant.sql("UPDATE approvals SET state = 'executing'");
-    from_state(&mut sql, tenant, id, "approved").push(" AND expires_at > ").bind(now).push(" RETURNING *");
+    from_state(&mut sql, tenant.id(), id, "approved").push(" AND expires_at > ").bind(now).push(" RETURNING *");
     changed(tenant, sql).await
 }
 
@@ -145,12 +160,12 @@ pub async fn pending(tenant: &Tenant, now: DateTime<Utc>) -> Result<u64> {
     let query = Entity::find()
         .filter(Column::TenantId.eq(tenant.id()))
         .filter(Column::State.eq(ApprovalState::Pending))
-        .filter(Column::ExpiresAt.gt(now));
+        .filter(Column::ExpiresAt.gt(micros(now)));
     Ok(query.count(tenant.read()).await?)
 }
 
-fn from_state<'a>(sql: &'a mut Sql, tenant: &Tenant, id: Uuid, state: &str) -> &'a mut Sql {
-    sql.push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND id = ").bind(id).push(" AND state = ").bind(state)
+fn from_state<'a>(sql: &'a mut Sql, tenant: &str, id: Uuid, state: &str) -> &'a mut Sql {
+    sql.push(" WHERE tenant_id = ").bind(tenant).push(" AND id = ").bind(id).push(" AND state = ").bind(state)
 }
 
 async fn changed(tenant: &Tenant, sql: Sql) -> Result<Option<Approval>> {

@@ -21,6 +21,7 @@ pub mod api_keys;
 pub mod runs;
 pub mod schedules;
 pub mod sync_runs;
+pub mod connections;
 pub mod decisions;
 pub mod outcomes;
 pub mod rate;

@@ -113,7 +113,10 @@ impl Store {
             return Ok(());
         }
         let guard = postgres::migration_lock(&self.0).await?;
-        Migrator::up(&self.0.write, None).await?;
+        // All or none, and one commit: a first start waits for the disk once.
+        let tx = self.begin().await?;
+        Migrator::up(&tx, None).await?;
+        tx.commit().await?;
         postgres::migration_unlock(guard).await
     }
 

@@ -62,13 +62,7 @@ pub async fn next_due(system: &System) -> Result<Option<DateTime<Utc>>> {
 
 /// Moves a schedule from the tick that was read to its next one. False: another replica has done it; enqueue nothing.
 /// `fired` says whether a run is enqueued for it; `last_tick` is the last tick that was.
-pub async fn advance_in(
-    tx: &Tx,
-    id: Uuid,
-    tick: DateTime<Utc>,
-    next_due: DateTime<Utc>,
-    fired: bool,
-) -> Result<bool> {
+pub async fn advance_in(tx: &Tx, id: Uuid, tick: DateTime<Utc>, next_due: DateTime<Utc>, fired: bool) -> Result<bool> {
     let mut sql = tx.sql("UPDATE schedules SET next_due = ");
     sql.bind(micros(next_due));
     if fired {

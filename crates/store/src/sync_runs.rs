@@ -100,6 +100,17 @@ pub async fn list(tenant: &Tenant, ecosystem: Option<&str>, stream: Option<&str>
     Ok(query.order_by_desc(Column::StartedAt).order_by_desc(Column::Id).limit(limit).all(tenant.read()).await?)
 }
 
+/// When a sync of contacts last ended well.
+pub async fn last_success(tenant: &Tenant) -> Result<Option<DateTime<Utc>>> {
+    use sync_runs::{Column, Entity};
+    let query = Entity::find()
+        .filter(Column::TenantId.eq(tenant.id()))
+        .filter(Column::Stream.eq("contacts"))
+        .filter(Column::State.eq("done"));
+    let newest = query.order_by_desc(Column::StartedAt).one(tenant.read()).await?;
+    Ok(newest.and_then(|run| run.finished_at))
+}
+
 /// How far a stream has come.
 pub async fn cursor(tenant: &Tenant, ecosystem: &str, stream: &str) -> Result<Option<SyncCursor>> {
     let id = (tenant.id().to_owned(), ecosystem.to_owned(), stream.to_owned());

@@ -112,3 +112,13 @@ fn with_database(url: &str, name: &str) -> String {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{}/{name}{query}", &address[..path])
 }
+
+/// Leaves the mark of a migration that this version does not know.
+pub async fn pretend_newer(url: &str) -> Result<()> {
+    use sea_orm::ConnectionTrait;
+    let options = OpenOptions { exclusive: false, ..Default::default() };
+    let store = Store::open(url, options).await?;
+    let mark = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_from_the_future', 0)";
+    store.inner().write.execute_unprepared(mark).await?;
+    store.close().await
+}

@@ -3,6 +3,8 @@
 pub mod approvals;
 pub mod audit;
 pub mod call;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod doctor;
 pub mod key;
 pub mod migrate;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use sdk::connector::{ErasedStream, Opened};
 use sdk::http::Call;
-use sdk::{Batch, Error, Page, Result};
+use sdk::{Batch, Error, Kind, Page, Result};
 use serde_json::Value;
 use store::Tenant;
 use store::sync_runs::{self as rows, Progress as Row, SyncRun};
@@ -42,6 +42,10 @@ pub async fn all(work: &Work) -> Result<Report> {
         match stream_of(work, stream).await {
             Ok(done) => report.add(done),
             Err(e) if stream.name == "contacts" => return Err(e),
+            // A V1 key, or a token without the scope: what it may not see is left out and said.
+            Err(e) if e.kind == Kind::Forbidden => {
+                report.add(StreamReport { stream: stream.name.into(), skipped: Some(e.to_string()), ..StreamReport::default() });
+            }
             Err(e) => report.add(StreamReport { stream: stream.name.into(), error: Some(e.to_string()), ..StreamReport::default() }),
         }
     }
@@ -200,5 +204,6 @@ fn report(stream: &str, row: &Row) -> StreamReport {
         unchanged: count(row.unchanged),
         deleted: count(row.deleted),
         error: None,
+        skipped: None,
     }
 }

@@ -40,6 +40,7 @@ impl MigratorTrait for Migrator {
             same("m0024_rate_buckets", include_str!("rate_buckets.sql")),
         ];
         all.extend(VENDOR_TABLES.map(vendor_table));
+        all.push(same("m0032_connections", include_str!("connections.sql")));
         all
     }
 }

@@ -1,0 +1,122 @@
+//! What an agent asks for happens once, exactly as asked, after a person said yes; or never.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use server::actor::{Actor, Scope};
+use server::approvals::{self, Verdict};
+use server::identity::keys;
+use uuid::Uuid;
+
+use crate::support::{TestServer, on_both};
+
+/// Asks for a tag and gives the approval's id.
+async fn ask(server: &TestServer, tag: &str) -> (String, Uuid) {
+    let contacts = server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+    let contact = contacts["contacts"][0]["id"].as_str().unwrap().to_owned();
+    let (status, body) = server.run("gohighlevel.add_tags", json!({"contact_id": contact, "tags": [tag]})).await;
+    assert_eq!((status, &body["status"]), (202, &json!("pending_approval")), "{body}");
+    let id = body["data"]["approval_id"].as_str().unwrap().parse().unwrap();
+    (contact, id)
+}
+
+async fn settled(server: &TestServer, id: Uuid) -> Value {
+    for _ in 0..100 {
+        let view = server.data("system.wait_for_approval", json!({"approval_id": id, "seconds": 5})).await;
+        if !["pending", "approved", "executing"].contains(&view["state"].as_str().unwrap()) {
+            return view;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the approval {id} never settled");
+}
+
+/// The contact as the vendor has it now, with its tags.
+async fn tags(server: &TestServer, contact: &str) -> Value {
+    let contact = server.data("gohighlevel.get_contact", json!({"contact_id": contact})).await;
+    assert!(contact.to_string().contains("tags"), "{contact}");
+    contact
+}
+
+#[tokio::test]
+async fn an_approved_call_is_carried_out_once() {
+    on_both(|_| {}, |server| async move {
+        let (contact, id) = ask(&server, "approved-by-a-person").await;
+        assert!(!tags(&server, &contact).await.to_string().contains("approved-by-a-person"), "nothing happens before");
+        approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
+        let view = settled(&server, id).await;
+        assert_eq!(view["state"], "executed", "{view}");
+        assert!(tags(&server, &contact).await.to_string().contains("approved-by-a-person"));
+        let again = approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await;
+        assert_eq!(again.unwrap_err().kind, sdk::Kind::Conflict);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rejected_call_never_happens() {
+    let server = TestServer::sqlite().await;
+    let (contact, id) = ask(&server, "rejected").await;
+    approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Reject, Some("not now".into())).await.unwrap();
+    let view = settled(&server, id).await;
+    assert_eq!((&view["state"], &view["note"]), (&json!("rejected"), &json!("not now")));
+    assert!(!tags(&server, &contact).await.to_string().contains("rejected"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn of_many_who_decide_one_wins() {
+    on_both(|_| {}, |server| async move {
+        let (_, id) = ask(&server, "race").await;
+        let decisions = (0..20).map(|i| {
+            let app = server.app().clone();
+            let verdict = if i % 2 == 0 { Verdict::Approve } else { Verdict::Reject };
+            tokio::spawn(async move { approvals::decide(&app, &Actor::terminal(), id, verdict, None).await.is_ok() })
+        });
+        let won = futures::future::join_all(decisions).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
+        assert_eq!(won, 1);
+        settled(&server, id).await;
+        assert!(server.app().sandbox.business().effects().len() <= 1, "at most one call reached the vendor");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn silence_is_not_consent() {
+    let server = TestServer::sqlite_with(|config| config.policy.approval_minutes = Some(0)).await;
+    let (_, id) = ask(&server, "late").await;
+    let late = approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await;
+    assert_eq!(late.unwrap_err().kind, sdk::Kind::Conflict);
+    assert_eq!(settled(&server, id).await["state"], "expired");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_key_for_it_may_decide() {
+    let server = TestServer::sqlite().await;
+    let (_, id) = ask(&server, "by-key").await;
+    let decide = |key: String| {
+        let request = server.http.post(server.url(&format!("/api/v1/approvals/{id}/decision"))).bearer_auth(key);
+        request.json(&json!({"decision": "approve"})).send()
+    };
+    assert_eq!(decide(crate::support::KEY.into()).await.unwrap().status(), 403, "an agent's key");
+    let (_, key) = keys::create(server.app(), &Actor::terminal(), "owner", &[Scope::Approve], None).await.unwrap();
+    // A GET never decides: mail scanners follow links.
+    let get = server.http.get(server.url(&format!("/api/v1/approvals/{id}/decision"))).bearer_auth(&key);
+    assert_eq!(get.send().await.unwrap().status(), 405);
+    assert_eq!(decide(key).await.unwrap().status(), 200);
+    assert_eq!(settled(&server, id).await["state"], "executed");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_without_write_is_denied_before_anybody_is_asked() {
+    let server = TestServer::sqlite().await;
+    let (_, key) = keys::create(server.app(), &Actor::terminal(), "reader", &[Scope::Read], None).await.unwrap();
+    let request = server.http.post(server.url("/mcp/run/gohighlevel.add_tags")).bearer_auth(&key);
+    let response = request.json(&json!({"contact_id": "x", "tags": ["y"]})).send().await.unwrap();
+    assert_eq!(response.status(), 403);
+    let approvals = server.data("system.list_approvals", json!({})).await;
+    assert_eq!(approvals["approvals"], json!([]));
+    server.stop().await;
+}

@@ -1,0 +1,76 @@
+//! The record of all calls: complete, chained, and true.
+
+use serde_json::json;
+
+use crate::support::{TestServer, on_both};
+
+#[tokio::test]
+async fn the_chain_verifies_and_a_change_is_found() {
+    on_both(|_| {}, |server| async move {
+        for _ in 0..5 {
+            server.data("contacts.search", json!({"query": "acme"})).await;
+        }
+        let system = server.app().store.system();
+        let report = store::chain::verify(&system).await.unwrap();
+        assert!(report.is_sound(), "{report:?}");
+        assert!(report.records >= 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_end_of_a_call_has_its_status() {
+    on_both(|config| config.policy.deny = vec!["system.health".into()], |server| async move {
+        server.run("system.tools", json!({})).await;
+        server.run("system.health", json!({})).await;
+        server.run("gohighlevel.get_contact", json!({})).await;
+        server.run("gohighlevel.add_tags", json!({"contact_id": "x", "tags": ["vip"]})).await;
+        let tenant = server.app().store.tenant("default");
+        let page = store::audit::list(&tenant, &Default::default(), 10, None).await.unwrap();
+        let ends: Vec<_> = page.rows.iter().map(|row| (row.tool_name.as_str(), row.status.as_str())).collect();
+        assert_eq!(
+            ends,
+            [
+                ("gohighlevel.add_tags", "pending_approval"),
+                ("gohighlevel.get_contact", "error"),
+                ("system.health", "denied"),
+                ("system.tools", "success"),
+            ]
+        );
+        assert!(page.rows[1].error_message.as_deref().unwrap().contains("contact_id"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn responses_are_dropped_on_request_but_never_the_record() {
+    let server = TestServer::sqlite_with(|config| config.audit.store_responses = false).await;
+    server.data("contacts.search", json!({"query": "acme"})).await;
+    let tenant = server.app().store.tenant("default");
+    let page = store::audit::list(&tenant, &Default::default(), 10, None).await.unwrap();
+    assert_eq!(page.rows.len(), 1);
+    assert_eq!(page.rows[0].response, None);
+    assert_eq!(page.rows[0].params, json!({"query": "acme"}));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_agent_can_search_the_audit_page_by_page() {
+    let server = TestServer::sqlite().await;
+    for limit in 1..=5 {
+        server.data("gohighlevel.read_contacts", json!({"limit": limit})).await;
+    }
+    let first = server.data("system.search_audit", json!({"tool": "gohighlevel.read_contacts", "limit": 3})).await;
+    let cursor = first["next_cursor"].as_str().expect("more pages");
+    let rest = server
+        .data("system.search_audit", json!({"tool": "gohighlevel.read_contacts", "limit": 3, "cursor": cursor}))
+        .await;
+    let limits = |page: &serde_json::Value| -> Vec<i64> {
+        let rows = page["executions"].as_array().unwrap();
+        rows.iter().map(|row| row["arguments"]["limit"].as_i64().unwrap()).collect()
+    };
+    assert_eq!((limits(&first), limits(&rest)), (vec![5, 4, 3], vec![2, 1]));
+    let (status, _) = server.run("system.search_audit", json!({"cursor": "nonsense"})).await;
+    assert_eq!(status, 422);
+    server.stop().await;
+}

@@ -1,0 +1,151 @@
+//! `/mcp` on the wire, without a client library: both eras, and what must be refused.
+
+use serde_json::{Value, json};
+
+use crate::support::{KEY, TestServer};
+
+#[tokio::test]
+async fn an_older_client_initializes_lists_and_calls() {
+    let server = TestServer::sqlite().await;
+    let client = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let hello = server.rpc("initialize", client).await;
+    assert_eq!(hello["result"]["protocolVersion"], "2025-11-25");
+    assert!(hello["result"]["instructions"].as_str().unwrap().len() < 2048);
+    let tools = server.rpc("tools/list", json!({})).await;
+    assert!(tools["result"]["tools"].as_array().unwrap().len() > 20);
+    let call = json!({"name": "contacts_search", "arguments": {"query": "acme"}});
+    let answer = server.rpc("tools/call", call).await;
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
+    assert_eq!(answer["result"]["structuredContent"]["metadata"]["source"], "sample");
+    let text: Value = serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(text, answer["result"]["structuredContent"], "older clients read the same as text");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_of_2026_needs_no_handshake() {
+    let server = TestServer::sqlite().await;
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
+    let request = server.http.post(server.url("/mcp")).bearer_auth(KEY).header("mcp-protocol-version", "2026-07-28");
+    let response = request.header("mcp-method", "tools/list").json(&body).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["result"]["cacheScope"], "private", "the list differs by caller");
+    assert!(body["result"]["ttlMs"].as_u64() > Some(0));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_tool_suits_every_client() {
+    let server = TestServer::sqlite().await;
+    let answer = server.rpc("tools/list", json!({})).await;
+    let tools = answer["result"]["tools"].as_array().unwrap();
+    let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert!(names.is_sorted(), "the order is the same every time");
+    for tool in tools {
+        let name = tool["name"].as_str().unwrap();
+        assert!(name.len() <= 45 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'), "{name}");
+        assert!(!tool["description"].as_str().unwrap().is_empty() && tool["title"].is_string(), "{name}");
+        for hint in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
+            assert!(tool["annotations"][hint].is_boolean(), "{name} does not say {hint}");
+        }
+        assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{name}");
+        for schema in ["inputSchema", "outputSchema"] {
+            let schema = &tool[schema];
+            assert_eq!(schema["type"], "object", "{name}");
+            for combinator in ["oneOf", "anyOf", "allOf"] {
+                assert!(schema.get(combinator).is_none(), "{name} has a top-level {combinator}");
+            }
+            let text = schema.to_string();
+            for refused in ["$ref", "$defs", "\"uint"] {
+                assert!(!text.contains(refused), "{name}: {refused}");
+            }
+        }
+    }
+    server.stop().await;
+}
+
+/// What a client that checks answers against their schema would see.
+#[tokio::test]
+async fn answers_satisfy_their_own_schemas() {
+    let server = TestServer::sqlite().await;
+    server.data("gohighlevel.sync_all_contacts", json!({})).await;
+    let contact = server.data("gohighlevel.read_contacts", json!({"limit": 1})).await["contacts"][0]["id"].clone();
+    let calls = [
+        ("contacts_search", json!({"query": "leads without email"})),
+        ("contacts_needs_follow_up", json!({})),
+        ("contacts_view_360", json!({"contact": contact})),
+        ("gohighlevel_read_contacts", json!({"limit": 3})),
+        ("gohighlevel_get_contact", json!({"contact_id": contact})),
+        ("gohighlevel_list_pipelines", json!({})),
+        ("gohighlevel_pipeline_digest", json!({})),
+        ("gohighlevel_list_opportunities", json!({})),
+        ("gohighlevel_read_conversations", json!({})),
+        ("gohighlevel_list_appointments", json!({})),
+        ("gohighlevel_get_sync_stats", json!({})),
+        ("gohighlevel_get_insights", json!({})),
+        ("gohighlevel_analyze_contact", json!({"contact": contact})),
+        ("gohighlevel_get_recommendations", json!({})),
+        ("gohighlevel_add_tags", json!({"contact_id": contact, "tags": ["x"]})),
+        ("system_health", json!({})),
+        ("system_tools", json!({})),
+        ("system_search_audit", json!({})),
+        ("system_list_approvals", json!({})),
+        ("system_list_connections", json!({})),
+    ];
+    let list = server.rpc("tools/list", json!({})).await;
+    for (name, arguments) in calls {
+        let tool = list["result"]["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == name);
+        let tool = tool.unwrap_or_else(|| panic!("there is no {name}"));
+        let answer = server.rpc("tools/call", json!({"name": name, "arguments": arguments})).await;
+        assert_eq!(answer["result"]["isError"], false, "{name}: {answer}");
+        let validator = jsonschema::validator_for(&tool["outputSchema"]).unwrap();
+        let faults: Vec<String> =
+            validator.iter_errors(&answer["result"]["structuredContent"]).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(faults.is_empty(), "{name}: {faults:?}");
+        assert!(answer.to_string().len() < 220_000, "{name} is too long for a model");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn failures_are_results_and_nonsense_is_a_protocol_error() {
+    let server = TestServer::sqlite().await;
+    let wrong = server.rpc("tools/call", json!({"name": "gohighlevel_get_contact", "arguments": {}})).await;
+    assert_eq!(wrong["result"]["isError"], true);
+    assert!(wrong["result"]["content"][0]["text"].as_str().unwrap().contains("contact_id"), "{wrong}");
+    let unknown = server.rpc("tools/call", json!({"name": "no_such_tool", "arguments": {}})).await;
+    assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
+    let method = server.rpc("no/such/method", json!({})).await;
+    assert_eq!(method["error"]["code"], -32601, "{method}");
+    let send = |body: &'static str| {
+        let request = server.http.post(server.url("/mcp")).bearer_auth(KEY).header("content-type", "application/json");
+        request.body(body).send()
+    };
+    for body in ["{\"jsonrpc\": \"2.0\", \"id\"", "[]", "\"text\"", ""] {
+        let status = send(body).await.unwrap().status();
+        assert!(status.is_client_error(), "{body:?} → {status}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn resources_and_prompts_carry_the_business() {
+    let server = TestServer::sqlite().await;
+    server.data("gohighlevel.sync_all_contacts", json!({})).await;
+    let list = server.rpc("resources/list", json!({})).await;
+    for resource in list["result"]["resources"].as_array().unwrap() {
+        let page = server.rpc("resources/read", json!({"uri": resource["uri"]})).await;
+        let text = page["result"]["contents"][0]["text"].as_str().unwrap();
+        assert!(text.starts_with("> **Sample data.**") && text.len() > 200, "{text}");
+    }
+    let briefing = server.rpc("prompts/get", json!({"name": "daily_briefing"})).await;
+    assert!(briefing["result"]["messages"][0]["content"]["text"].as_str().unwrap().len() > 300);
+    let call = json!({"name": "prepare_for_a_call", "arguments": {"contact": "Laura Hayward"}});
+    let prepared = server.rpc("prompts/get", call).await;
+    assert!(prepared["result"]["messages"][0]["content"]["text"].as_str().unwrap().contains("Acme Supply"), "{prepared}");
+    let missing = server.rpc("resources/read", json!({"uri": "business://nothing"})).await;
+    assert_eq!(missing["error"]["code"], -32602);
+    server.stop().await;
+}

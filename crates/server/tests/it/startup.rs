@@ -1,0 +1,128 @@
+//! What keeps a server from starting is said in words that name the file and the cure.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::json;
+use server::config::Config;
+use server::serve::Server;
+
+use crate::support::{self, TestServer};
+
+fn at(folder: &Path) -> Config {
+    let mut config = support::config(&[]);
+    config.server.data_dir = folder.to_owned();
+    config
+}
+
+async fn refusal(config: Config) -> String {
+    match support::app(config).await {
+        Ok(_) => panic!("it started"),
+        Err(e) => e.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_file_is_refused() {
+    let server = TestServer::sqlite().await;
+    let text = refusal(at(server.folder.path())).await;
+    assert!(text.contains("enterprise-mcp.db"), "{text}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("enterprise-mcp.db"), "this is not a database, it only looks like a file".repeat(100)).unwrap();
+    let text = refusal(at(folder.path())).await;
+    assert!(text.contains("enterprise-mcp.db"), "{text}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = support::app(at(folder.path())).await.unwrap();
+    Server::start(app).await.unwrap().stop().await;
+    store::testing::pretend_newer(&format!("sqlite://{}", folder.path().join("enterprise-mcp.db").display())).await.unwrap();
+    let text = refusal(at(folder.path())).await;
+    assert!(text.contains("newer"), "{text}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let server = TestServer::sqlite().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = at(folder.path());
+    config.server.port = server.server.address.port();
+    let app = support::app(config).await.unwrap();
+    let text = Server::start(app).await.err().expect("the port is taken").to_string();
+    assert!(text.contains("set PORT") && text.contains(&server.server.address.port().to_string()), "{text}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_synced_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    for synced in [false, true] {
+        let app = support::app(at(folder.path())).await.unwrap();
+        let server = Server::start(app).await.unwrap();
+        let server =
+            TestServer { server, http: server::app::client().unwrap(), folder: tempfile::tempdir().unwrap(), database: None };
+        if !synced {
+            server.data("gohighlevel.sync_all_contacts", json!({})).await;
+        }
+        let found = server.data("contacts.search", json!({"query": "who is at acme supply"})).await;
+        assert_eq!(found["contacts"].as_array().unwrap().len(), 3);
+        server.stop().await;
+    }
+}
+
+fn binary(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"))
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_terminal_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: &[(&[&str], &[(&str, &str)], &str)] = &[
+        (&["serve"], &[("GHL_API_KYE", "x")], "did you mean GHL_API_KEY?"),
+        (&["serve"], &[("PORT", "eighty")], "PORT: `eighty` is not a whole number"),
+        (&["serve", "--config", "missing.toml"], &[], "missing.toml cannot be read"),
+        (&["serve"], &[("DATABASE_URL", "mysql://x")], "postgres://"),
+        (&["call", "no.such"], &[], "there is no tool `no.such`"),
+        (&["call", "system.health", "{"], &[], "the arguments are not JSON"),
+    ];
+    for (arguments, variables, says) in cases {
+        let output = binary(folder.path(), arguments, variables);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(says), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn commands_work_beside_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = binary(folder.path(), arguments, &[("LOG_LEVEL", "error")]);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+        assert!(output.status.success(), "{arguments:?}: {err}");
+        out
+    };
+    assert!(run(&["migrate"]).contains("up to date"));
+    assert!(run(&["sync"]).contains("1206 contacts fetched: 1206 new"));
+    assert!(run(&["call", "contacts.search", "{\"query\": \"acme supply\"}"]).contains("Acme Supply"));
+    assert!(run(&["tools"]).contains("gohighlevel.read_contacts"));
+    assert!(run(&["audit", "list"]).contains("gohighlevel.sync_all_contacts"));
+    assert!(run(&["audit", "verify"]).contains("unchanged"));
+    let key = run(&["key", "create", "laptop", "--scopes", "read"]);
+    assert!(key.starts_with("emcp_"));
+    assert!(run(&["key", "list"]).contains("laptop"));
+    assert!(run(&["approvals", "list"]).is_empty());
+    assert!(run(&["doctor"]).contains("the sample business answers"));
+}
