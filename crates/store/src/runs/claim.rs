@@ -185,3 +185,81 @@ fn fenced(mut sql: Sql, lease: Lease) -> Sql {
     sql.push(" WHERE id = ").bind(lease.run_id).push(" AND state = 'running' AND lease_token = ").bind(lease.token);
     sql
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::runs::RunState;
+    use crate::runs::{NewRun, RunFilter, enqueue, list};
+    use crate::testing::{TestStore, on_both};
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000, 0).unwrap()
+    }
+
+    /// PostgreSQL does not let such a row come into being.
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_holds_up_nobody() {
+        let test = TestStore::sqlite().await.unwrap();
+        let (tenant, system) = (test.store.tenant("main"), test.store.system());
+        let broken = enqueue(&tenant, NewRun::of("job", Value::Null), now()).await.unwrap().id;
+        let good = enqueue(&tenant, NewRun::of("job", Value::Null), now()).await.unwrap().id;
+        let mut sql = system.sql("UPDATE runs SET input = 'not {json' WHERE id = ");
+        sql.bind(broken);
+        system.write().execute_raw(sql.statement()).await.unwrap();
+
+        let claimed = claim(&system, 10, now(), LEASE).await.unwrap();
+        assert_eq!(claimed.iter().map(|run| run.id).collect::<Vec<_>>(), [good]);
+        let filter = RunFilter { state: Some(RunState::Dead), ..RunFilter::default() };
+        let letters = list(&tenant, &filter, 10, None).await.unwrap().rows;
+        assert_eq!(letters.len(), 1);
+        assert_eq!(letters[0].input, Value::from("not {json"), "what stood there is kept");
+        assert!(letters[0].error.as_deref().unwrap_or_default().contains("cannot be read"));
+        test.remove().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_claim_takes_no_more_than_its_limit() {
+        on_both(|store| async move {
+            let (tenant, system) = (store.tenant("main"), store.system());
+            for _ in 0..50 {
+                enqueue(&tenant, NewRun::of("job", Value::Null), now()).await?;
+            }
+            let claims = (0..8).map(|_| {
+                let system = system.clone();
+                tokio::spawn(async move { claim(&system, 3, now(), LEASE).await })
+            });
+            for claimed in futures::future::join_all(claims).await {
+                assert!(claimed??.len() <= 3);
+            }
+            assert!(count_due(&system, now()).await? >= 50 - 24);
+            Ok(())
+        })
+        .await;
+    }
+
+    /// The next time is that of the first resting run or of the first lease to run out.
+    #[tokio::test]
+    async fn the_next_due_time_knows_timers_and_leases() {
+        on_both(|store| async move {
+            let (tenant, system) = (store.tenant("main"), store.system());
+            assert_eq!(next_due(&system, now()).await?, None);
+            let later = now() + Duration::from_secs(60);
+            enqueue(&tenant, NewRun { due_at: Some(later), ..NewRun::of("job", Value::Null) }, now()).await?;
+            assert_eq!(next_due(&system, now()).await?, Some(later));
+            enqueue(&tenant, NewRun::of("job", Value::Null), now()).await?;
+            assert_eq!(next_due(&system, now()).await?, Some(now()));
+            assert_eq!(count_due(&system, now()).await?, 1);
+            let held = claim(&system, 10, now(), LEASE).await?.remove(0);
+            assert_eq!(next_due(&system, now()).await?, Some(now() + LEASE));
+            assert_eq!(count_due(&system, now()).await?, 0);
+            let lease = Lease::of(&held).unwrap();
+            assert!(finish(&system, lease, &Value::Null, now()).await?);
+            assert_eq!(next_due(&system, now()).await?, Some(later));
+            Ok(())
+        })
+        .await;
+    }
+}
