@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use server::app::App;
 use server::config::LogFormat;
 use server::identity::keys;
 use server::serve::{Server, asked_to_end};
@@ -17,7 +16,7 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         config.log.level = "warn".into();
     }
     let server = Server::start(super::open(config, true).await?).await?;
-    welcome(&server.app);
+    welcome(&server);
     tracing::info!(address = %server.address, "listening");
     asked_to_end().await;
     eprintln!("finishing running calls …");
@@ -26,8 +25,10 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
 }
 
 /// What a newcomer needs: the address, the key, and configuration to paste.
-fn welcome(app: &App) {
-    let url = app.config.public_url();
+fn welcome(server: &Server) {
+    let app = &server.app;
+    // With PORT=0 only the listener knows the port.
+    let url = if app.config.server.public_url.is_some() { app.config.public_url() } else { server.url() };
     let key = keys::shown(app);
     let shown = key.as_deref().unwrap_or("YOUR_KEY");
     println!("{} is running.\n", app.config.server.brand);

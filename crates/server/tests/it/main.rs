@@ -10,3 +10,4 @@ mod sync;
 mod honesty;
 mod startup;
 mod secrets;
+mod kill;
