@@ -61,6 +61,29 @@ pub async fn walk(tenant: &Tenant, after: i64, limit: u64) -> Result<Vec<Brief>>
     Ok(Brief::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
 
+/// What the importance of a contact is computed from, and what it is now.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Scored {
+    pub id: i64,
+    pub kind: Option<String>,
+    pub last_activity: Option<DateTime<Utc>>,
+    pub importance: i16,
+    /// The vendor's tags or our own.
+    pub has_tags: bool,
+}
+
+/// The same walk as [`walk`] with as little as the importance needs.
+pub async fn scored(tenant: &Tenant, after: i64, limit: u64) -> Result<Vec<Scored>> {
+    let mut sql = tenant.sql(
+        "SELECT c.id, c.kind, c.last_activity, c.importance, \
+         (CAST(c.tags AS TEXT) <> '[]' OR CAST(x.custom_tags AS TEXT) <> '[]') AS has_tags \
+         FROM contacts c JOIN contact_context x ON x.contact_id = c.id WHERE c.tenant_id = ",
+    );
+    sql.bind(tenant.id()).push(" AND c.deleted_at IS NULL AND c.id > ").bind(after);
+    sql.push(" ORDER BY c.id LIMIT ").bind(limit as i64);
+    Ok(Scored::find_by_statement(sql.statement()).all(tenant.read()).await?)
+}
+
 /// When a contact of some importance has waited too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {

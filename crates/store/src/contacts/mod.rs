@@ -7,10 +7,12 @@ mod rank;
 mod search;
 mod upsert;
 
-pub use attention::{Brief, Patience, waiting, walk};
+pub use attention::{Brief, Patience, Scored, scored, waiting, walk};
 pub use context::{ContextChange, save_context};
 pub use find::{Filter, Order, count, count_to, find, recent};
 pub use upsert::{Counts, NewContact, mark_deleted, mark_missing_deleted, set_importance, upsert_batch};
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::*;
