@@ -120,7 +120,8 @@ pub async fn search(tenant: &Tenant, now: DateTime<Utc>, args: Search) -> Result
     };
     let total = match (&args.cursor, &page.next) {
         (None, None) => Some(page.rows.len() as u64),
-        (None, Some(_)) if !question.has_words() => {
+        // The number of all contacts costs more than the first of them, so it is counted only when asked for.
+        (None, Some(_)) if !question.has_words() && (question.counts || !question.is_open()) => {
             let counted = rows::count_to(tenant, &filter, COUNTED + 1).await.map_err(unavailable)?;
             (counted <= COUNTED).then_some(counted)
         }

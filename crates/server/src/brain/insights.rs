@@ -164,7 +164,7 @@ impl Survey {
             return;
         }
         let name = deals.first().map(Deal::title).unwrap_or_default();
-        let why = format!("open {name} worth {value:.2}, {} ({})", person.silence(self.now), label.as_str());
+        let why = format!("{name} worth {value:.2}, {} ({})", person.silence(self.now), label.as_str());
         self.at_risk.see((-cents(value), 0), value, || person.named(why));
     }
 

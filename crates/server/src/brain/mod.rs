@@ -21,9 +21,9 @@ pub mod person;
 pub mod scoring;
 
 pub use rescore::rescore;
-pub use words::words;
 pub use stand_in::stand_in;
 pub use stats::freshness;
+pub use words::words;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A contact and a deal as the scores and insights see them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use store::contacts::{Brief, ContactRow};
 
@@ -58,7 +58,7 @@ impl Person {
     pub fn silence(&self, now: DateTime<Utc>) -> String {
         match self.last_contact {
             None => "never contacted".into(),
-            Some(at) if at > now => format!("next appointment on {}", at.format("%Y-%m-%d")),
+            Some(at) if at - now > TimeDelta::hours(1) => format!("next contact planned for {}", at.format("%Y-%m-%d")),
             Some(at) => format!("last contact {}", ago(now - at)),
         }
     }

@@ -70,7 +70,7 @@ fn deal(person: &Person, deals: &[Deal], now: DateTime<Utc>) -> Option<Recommend
     }
     let stage = best.stage.as_ref().map(|stage| format!(" in stage {stage}")).unwrap_or_default();
     let reason =
-        format!("open opportunity worth {:.2}{stage}, {} ({})", best.value, person.silence(now), label.as_str());
+        format!("{} worth {:.2}{stage}, {} ({})", best.title(), best.value, person.silence(now), label.as_str());
     Some(task(person, "follow_up_opportunity", 2, format!("Follow up on {}", best.title()), reason, now))
 }
 

@@ -147,7 +147,7 @@ async fn open_deals(tenant: &Tenant) -> Result<HashMap<String, Vec<Deal>>> {
     Ok(open
         .map(|sum| {
             let name = match sum.opportunities {
-                1 => "the open opportunity".into(),
+                1 => "an open opportunity".into(),
                 count => format!("{count} open opportunities"),
             };
             (sum.contact_vendor_id, vec![Deal { name: Some(name), value: sum.value, ..Deal::default() }])

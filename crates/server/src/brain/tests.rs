@@ -182,6 +182,10 @@ async fn answers_are_paged_and_say_what_was_understood() {
         let ask = |cursor| Search { query: Some("customers".into()), limit: Some(3), cursor };
         let first = search(&tenant, now(), ask(None)).await?;
         assert_eq!((first.contacts.len(), first.total, first.understood), (3, Some(4), vec!["customers".to_string()]));
+        let open = Search { query: Some("contacts".into()), limit: Some(3), cursor: None };
+        assert_eq!(search(&tenant, now(), open).await?.total, None);
+        let counted = Search { query: Some("how many contacts do we have".into()), limit: Some(3), cursor: None };
+        assert_eq!(search(&tenant, now(), counted).await?.total, Some(7));
         let second = search(&tenant, now(), ask(first.next_cursor)).await?;
         assert_eq!((second.contacts.len(), second.next_cursor), (1, None));
         let wrong = search(&tenant, now(), ask(Some("nonsense".into()))).await.unwrap_err();

@@ -36,6 +36,8 @@ pub struct Question {
     pub importance_min: Option<u8>,
     pub order: Option<Order>,
     pub limit: Option<u32>,
+    /// "how many": the number is asked for, not only the contacts.
+    pub counts: bool,
 }
 
 /// The order that was asked for; without one the best match comes first.
@@ -87,7 +89,7 @@ impl Question {
 
     /// Nothing narrows the contacts: everybody is asked for.
     pub fn is_open(&self) -> bool {
-        Question { order: None, limit: None, ..self.clone() } == Question::default()
+        Question { order: None, limit: None, counts: false, ..self.clone() } == Question::default()
     }
 }
 

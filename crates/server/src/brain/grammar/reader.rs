@@ -45,6 +45,10 @@ impl<'a> Reader<'a> {
             self.period(period);
             return used;
         }
+        if let Some(used) = phrase(rest, &["how many", "number of", "count", "total number of"]) {
+            self.question.counts = true;
+            return used;
+        }
         if let Some((found, used)) = filter(rest, &self.clock) {
             self.apply(found);
             return used;

@@ -140,6 +140,8 @@ fn questions_that_people_ask() {
 fn an_open_question_asks_for_everybody() {
     assert!(parse("show me my latest contacts", now(), utc()).is_open());
     assert!(!parse("leads", now(), utc()).is_open());
+    let counted = parse("how many contacts do we have", now(), utc());
+    assert!(counted.is_open() && counted.counts && counted.text.is_none());
 }
 
 /// Whatever is typed, something comes back, at once.
