@@ -18,7 +18,7 @@ use crate::api::Trusted;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connections::{Connections, Outside};
+use crate::connections::{Connections, Outside, Shared};
 use crate::identity::keys::KeyCache;
 use crate::policy::Policy;
 use crate::runs::Runs;
@@ -64,7 +64,12 @@ impl App {
         let store = Store::open(&config.database_url(), options).await.map_err(unopened)?;
         let audit = Audit::start(store.clone(), parts.clock.clone(), config.audit.store_responses);
         let sandbox = start_sandbox(&config, &parts.clock).await?;
-        let outside = Outside { client: client()?, settings: parts.outbound, observer: audit.observer(DEFAULT_TENANT) };
+        let outside = Outside {
+            client: client()?,
+            settings: parts.outbound,
+            observer: audit.observer(DEFAULT_TENANT),
+            shared: Shared::on(&store, &parts.clock),
+        };
         let connections = Connections::new(connectors::all(), &config, &sandbox, &outside)?;
         let tools = Catalogue::new(&connectors::all(), built_in())?;
         let runs = Runs::new(store.clone(), parts.clock.clone(), crate::runs::Settings::default());

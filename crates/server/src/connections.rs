@@ -1,5 +1,7 @@
 //! Connections: an authorised account at a vendor, or the sample business where there is none.
 
+mod shared;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use crate::actor::DEFAULT_TENANT;
 use crate::app::App;
 use crate::calls::Source;
 use crate::config::Config;
+
+pub use shared::Shared;
 
 /// Every ecosystem's connection of this installation.
 pub struct Connections {
@@ -46,6 +50,8 @@ pub struct Outside {
     pub client: reqwest::Client,
     pub settings: Settings,
     pub observer: Observer,
+    /// Where replicas share a vendor's limits; alone, each connection counts for itself.
+    pub shared: Option<Shared>,
 }
 
 impl Connections {
@@ -108,6 +114,10 @@ impl Connected {
             outside.settings.clone(),
             outside.observer.clone(),
         );
+        let http = match &outside.shared {
+            Some(shared) => http.with_bucket(shared.bucket(connector.id, &credentials, connector.limits)),
+            None => http,
+        };
         let connected =
             Connected { connector: Arc::new(connector), source, config, credentials, http: Arc::new(http) };
         Ok(connected)
