@@ -87,6 +87,10 @@ fn drop_null(object: &mut Map<String, Value>) {
         .unwrap_or_default();
     let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (name, property) in properties.iter_mut() {
+        // "Anything" may be written as `true`, but up to 2025-11-25 a property is an object.
+        if *property == Value::Bool(true) {
+            *property = json!({});
+        }
         if let Some(property) = property.as_object_mut().filter(|_| !required.contains(name)) {
             never_null(property);
         }
@@ -162,6 +166,17 @@ mod tests {
         assert_eq!(schema["properties"]["value"]["type"], "integer");
         // It is written as null, so null must be allowed.
         assert_eq!(schema["properties"]["kind"]["type"], json!(["string", "null"]));
+    }
+
+    #[derive(JsonSchema)]
+    struct Loose {
+        #[expect(dead_code, reason = "only its schema is looked at")]
+        anything: Value,
+    }
+
+    #[test]
+    fn a_property_that_may_be_anything_is_still_an_object() {
+        assert_eq!(output::<Loose>()["properties"]["anything"], json!({}));
     }
 
     #[test]

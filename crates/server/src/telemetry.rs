@@ -10,8 +10,8 @@ const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 /// Sends the log to stderr. Called once a process.
 pub fn log(config: &Log) -> Result<(), String> {
-    // A line for each migration of a new database says nothing to anybody.
-    let filter = EnvFilter::try_new(format!("sea_orm_migration=warn,{}", config.level));
+    // A line for each migration of a new database, or two for each MCP request, say nothing to anybody.
+    let filter = EnvFilter::try_new(format!("sea_orm_migration=warn,rmcp=warn,{}", config.level));
     let filter = filter.map_err(|e| format!("LOG_LEVEL: `{}`: {e}", config.level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {

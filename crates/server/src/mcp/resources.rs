@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rmcp::model::{CacheScope, ErrorData, ReadResourceResult, Resource, ResourceContents};
+use serde_json::json;
 
 use crate::actor::{Actor, Scope};
 use crate::app::App;
@@ -11,7 +12,12 @@ use crate::calls;
 
 /// uri, name, title, description
 const RESOURCES: &[(&str, &str, &str, &str)] = &[
-    ("business://dashboard", "dashboard", "Business dashboard", "Contacts, pipeline, relationship health and the age of the data"),
+    (
+        "business://dashboard",
+        "dashboard",
+        "Business dashboard",
+        "Contacts, pipeline, relationship health and the age of the data",
+    ),
     ("business://urgent-today", "urgent_today", "Urgent today", "Who has to hear from the business today, and why"),
     ("business://recent-changes", "recent_changes", "Recent changes", "What is new or changed since the last days"),
 ];
@@ -32,7 +38,7 @@ pub(super) async fn read(app: &Arc<App>, actor: &Actor, uri: &str) -> Result<Rea
         "business://dashboard" => brain::pages::dashboard(&tenant, now).await,
         "business://urgent-today" => brain::pages::urgent_today(&tenant, now).await,
         "business://recent-changes" => brain::pages::recent_changes(&tenant, now).await,
-        _ => return Err(ErrorData::invalid_params(format!("there is no resource `{uri}`"), None)),
+        _ => return Err(ErrorData::invalid_params(format!("there is no resource `{uri}`"), Some(json!({"uri": uri})))),
     };
     let text = page.map_err(|e| ErrorData::internal_error(calls::explain(&e), None))?;
     let text = format!("{}{text}", if app.connections.is_sample() { SAMPLE } else { "" });

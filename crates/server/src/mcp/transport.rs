@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use rmcp::ServiceExt;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ServerHandler, ServiceExt};
 
 use super::Mcp;
 use crate::actor::Actor;
@@ -13,6 +13,11 @@ use crate::app::App;
 
 /// The routes of `/mcp`, to stand behind authentication.
 pub fn http(app: &Arc<App>) -> axum::Router<Arc<App>> {
+    routes(app, Mcp::new(app.clone(), None))
+}
+
+/// The same for any handler.
+pub fn routes<Handler: ServerHandler + Clone>(app: &Arc<App>, handler: Handler) -> axum::Router<Arc<App>> {
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_legacy_session_mode(app.config.server.mcp_sessions)
@@ -21,12 +26,19 @@ pub fn http(app: &Arc<App>) -> axum::Router<Arc<App>> {
         .with_allowed_hosts(app.trusted.hosts.clone())
         .with_allowed_origins(app.trusted.origins.clone())
         .enforce_origin_validation();
-    let handler = Mcp::new(app.clone(), None);
     let make = move || Ok(handler.clone());
     if app.config.server.mcp_sessions {
-        axum::Router::new().fallback_service(StreamableHttpService::new(make, Arc::new(LocalSessionManager::default()), config))
+        axum::Router::new().fallback_service(StreamableHttpService::new(
+            make,
+            Arc::new(LocalSessionManager::default()),
+            config,
+        ))
     } else {
-        axum::Router::new().fallback_service(StreamableHttpService::new(make, Arc::new(NeverSessionManager::default()), config))
+        axum::Router::new().fallback_service(StreamableHttpService::new(
+            make,
+            Arc::new(NeverSessionManager::default()),
+            config,
+        ))
     }
 }
 
