@@ -24,7 +24,7 @@ pub enum StoreError {
     Newer { place: String, unknown: String },
     /// The schema is older than this version and nobody asked to change it.
     #[error(
-        "the database {place} needs {count} migrations. Start `enterprise-mcp serve` once, or open it with migrate"
+        "the database {place} needs {count} migrations. Run `enterprise-mcp migrate`"
     )]
     Older { place: String, count: usize },
     /// A cursor that none of our answers contained.
@@ -33,9 +33,6 @@ pub enum StoreError {
     /// A value in the database does not have the shape that this version expects.
     #[error("unexpected value in the database: {0}")]
     Decode(String),
-    /// A row of another tenant was named in a transaction of this one.
-    #[error("the row belongs to another tenant")]
-    ForeignTenant,
     /// Everything else that the database says.
     #[error("database: {0}")]
     Database(#[from] DbErr),

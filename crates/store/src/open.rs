@@ -102,9 +102,9 @@ impl Store {
         &self.0.place
     }
 
-    /// Whether the database answers and can be written to.
+    /// Whether the database answers. On SQLite it does not wait for those who write.
     pub async fn ping(&self) -> Result<()> {
-        Ok(self.0.write.ping().await?)
+        Ok(self.0.read.ping().await?)
     }
 
     /// Brings the schema up to date. Of several replicas that start at once, one does it and the others wait.

@@ -1,6 +1,7 @@
 //! Opening PostgreSQL, and what only it needs.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use sea_orm::SqlxPostgresConnector;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
@@ -19,7 +20,11 @@ pub(crate) async fn open(url: &str, options: &OpenOptions) -> Result<Inner> {
         .max_connections(options.pool_size.max(2))
         .min_connections(1)
         .acquire_timeout(options.acquire_timeout)
+        // Asking the server before every query would double the trips; one that has rested may have been cut off.
         .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move { Ok(about.idle_for < RESTED || connection.ping().await.is_ok()) })
+        })
         .connect_with(connect.clone())
         .await
         .map_err(|error| explain(&place, &error))?;
@@ -34,6 +39,8 @@ pub(crate) async fn open(url: &str, options: &OpenOptions) -> Result<Inner> {
         _lock: None,
     })
 }
+
+const RESTED: Duration = Duration::from_secs(1);
 
 async fn assert_version(place: &str, pool: &sqlx::PgPool) -> Result<()> {
     let version: String = sqlx::query_scalar("SHOW server_version_num").fetch_one(pool).await?;

@@ -104,7 +104,7 @@ pub async fn count(tenant: &Tenant, filter: &Filter) -> Result<u64> {
     if needs_context(filter) {
         sql.push(CONTEXT);
     }
-    conditions(&mut sql.push(" WHERE "), tenant, filter);
+    conditions(sql.push(" WHERE "), tenant, filter);
     let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
     Ok(count.map_or(0, |count| count.contacts.max(0) as u64))
 }
@@ -198,8 +198,7 @@ pub(super) fn conditions(sql: &mut Sql, tenant: &Tenant, filter: &Filter) {
             sql.push(condition).bind(at);
         }
     }
-    for (column, before) in
-        [("x.last_interaction", filter.contacted_before), ("c.last_activity", filter.active_before)]
+    for (column, before) in [("x.last_interaction", filter.contacted_before), ("c.last_activity", filter.active_before)]
     {
         if let Some(at) = before {
             sql.push(" AND (").push(column).push(" IS NULL OR ").push(column).push(" < ").bind(at).push(")");

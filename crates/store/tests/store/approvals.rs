@@ -59,7 +59,10 @@ async fn an_approval_is_executed_at_most_once() {
         let unknown = approvals::finish(&tenant, id, ApprovalState::Unknown, execution, None).await?.unwrap();
         assert_eq!(unknown.state, ApprovalState::Unknown);
         let done = approvals::finish(&tenant, id, ApprovalState::Executed, execution, Some(&result)).await?.unwrap();
-        assert_eq!((done.state, done.result, done.result_execution_id), (ApprovalState::Executed, Some(result), execution));
+        assert_eq!(
+            (done.state, done.result, done.result_execution_id),
+            (ApprovalState::Executed, Some(result), execution)
+        );
         assert!(approvals::finish(&tenant, id, ApprovalState::Failed, None, None).await?.is_none());
         Ok(())
     })
@@ -86,7 +89,10 @@ async fn silence_is_never_consent() {
         assert!(approvals::cancel(&tenant, withdrawn, Some("no"), now()).await?.is_some());
         assert!(approvals::cancel(&tenant, withdrawn, None, now()).await?.is_none());
         let expired = approvals::list(&tenant, Some(ApprovalState::Expired), 1, None).await?;
-        assert_eq!(approvals::list(&tenant, Some(ApprovalState::Expired), 9, expired.next.as_deref()).await?.rows.len(), 1);
+        assert_eq!(
+            approvals::list(&tenant, Some(ApprovalState::Expired), 9, expired.next.as_deref()).await?.rows.len(),
+            1
+        );
         assert_eq!(approvals::list(&tenant, None, 9, None).await?.rows.len(), 3);
         Ok(())
     })

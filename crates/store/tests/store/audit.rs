@@ -1,9 +1,9 @@
 use anyhow::Result;
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
+use store::StoreError;
 use store::audit::{self, ExecutionFilter, Writer};
 use store::chain::{self, ApiCall, Canonical, Event, Execution, Finding, Record};
-use store::StoreError;
 use store::testing::{TestStore, both, on_both};
 use uuid::Uuid;
 
@@ -16,7 +16,8 @@ fn execution(n: i64) -> Execution {
         timestamp: now() + chrono::Duration::milliseconds(n),
         tool_name: "crm.read_contacts".into(),
         params: Canonical::from(&json!({ "z": n, "a": [1.0, 2.5e-3, null], "text": "tab\tüñ\0" })),
-        response: (n % 2 == 0).then(|| Canonical::from(&json!({ "total": 1e20, "small": 0.30000000000000004, "neg": -0.0 }))),
+        response: (n % 2 == 0)
+            .then(|| Canonical::from(&json!({ "total": 1e20, "small": 0.30000000000000004, "neg": -0.0 }))),
         duration_ms: n,
         status: "success".into(),
         error_message: (n % 3 == 0).then(|| "it\0failed".into()),
@@ -138,7 +139,9 @@ async fn an_intent_without_a_call_is_open() {
         let open = audit::open_intents(&store.tenant("main"), None, now() + days(1), 10).await?;
         assert_eq!(open.len(), 1);
         assert!(audit::open_intents(&store.tenant("main"), None, now() - days(1), 10).await?.is_empty());
-        assert!(audit::open_intents(&store.tenant("main"), Some(now() + days(1)), now() + days(2), 10).await?.is_empty());
+        assert!(
+            audit::open_intents(&store.tenant("main"), Some(now() + days(1)), now() + days(2), 10).await?.is_empty()
+        );
         let events = audit::events(&store.tenant("main"), Some("intent"), 2, None).await?;
         let rest = audit::events(&store.tenant("main"), Some("intent"), 2, events.next.as_deref()).await?;
         assert_eq!((events.rows.len(), rest.rows.len()), (2, 1));
@@ -150,7 +153,7 @@ async fn an_intent_without_a_call_is_open() {
 async fn written(test: &TestStore) -> Result<Uuid> {
     let mut writer = Writer::open(&test.store, now()).await?;
     writer.append(records(700), now()).await?;
-    let id = writer.head().unwrap().writer;
+    let id = writer.head().expect("a chain that was written to").writer;
     writer.close(now()).await?;
     Ok(id)
 }
@@ -165,26 +168,32 @@ async fn tampered(test: &TestStore, sql: &str) -> Result<Vec<Finding>> {
 
 /// Seq 1 is an event, 2 an API call, 3 an execution, and so on: 2,100 records, more than the verifier's page.
 #[tokio::test]
-async fn every_kind_of_tampering_is_found() -> Result<()> {
-    for sql in [
-        "UPDATE tool_executions SET tool_name = 'crm.other' WHERE seq = 300",
-        "UPDATE tool_executions SET params = '{\"z\": 1}' WHERE seq = 300",
-        "UPDATE tool_executions SET tenant_id = 'other' WHERE seq = 300",
-        "UPDATE tool_executions SET error_message = NULL WHERE seq = 300",
-        "UPDATE tool_executions SET duration_ms = 1 WHERE seq = 300",
-        "UPDATE audit_events SET actor = '{}' WHERE seq = 298",
-        "UPDATE api_calls SET status_code = NULL WHERE seq = 299",
-        "UPDATE api_calls SET rate_limited = NOT rate_limited WHERE seq = 299",
-    ] {
-        for test in both().await {
-            let writer = written(&test).await?;
-            let findings = tampered(&test, sql).await?;
-            let [Finding::Changed { writer: found, seq: 298..=300, .. }] = findings[..] else {
-                panic!("{sql}: {findings:?}")
-            };
-            assert_eq!(found, writer);
-            test.remove().await?;
+async fn every_change_is_found_and_named() -> Result<()> {
+    let changes = [
+        (303, "UPDATE tool_executions SET tool_name = 'crm.other'"),
+        (306, "UPDATE tool_executions SET params = '{\"z\": 1}'"),
+        (309, "UPDATE tool_executions SET tenant_id = 'other'"),
+        (318, "UPDATE tool_executions SET error_message = NULL"),
+        (321, "UPDATE tool_executions SET duration_ms = 1"),
+        (324, "UPDATE tool_executions SET source = NULL"),
+        (328, "UPDATE audit_events SET actor = '{}'"),
+        (331, "UPDATE audit_events SET event = 'other'"),
+        (335, "UPDATE api_calls SET status_code = 500"),
+        (338, "UPDATE api_calls SET rate_limited = NOT rate_limited"),
+        (1503, "UPDATE tool_executions SET response = NULL"),
+    ];
+    for test in both().await {
+        let writer = written(&test).await?;
+        for (number, (seq, sql)) in changes.into_iter().enumerate() {
+            let findings = tampered(&test, &format!("{sql} WHERE seq = {seq}")).await?;
+            assert_eq!(findings.len(), number + 1, "{sql}: {findings:?}");
+            let last = findings.last();
+            assert!(
+                matches!(last, Some(Finding::Changed { writer: w, seq: s, .. }) if *w == writer && *s == seq),
+                "{sql}: {last:?}"
+            );
         }
+        test.remove().await?;
     }
     Ok(())
 }

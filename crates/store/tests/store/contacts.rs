@@ -11,7 +11,8 @@ async fn an_upsert_counts_what_it_did() {
     on_both(|store| async move {
         let tenant = store.tenant("main");
         let run = Uuid::new_v4();
-        let mut page = vec![contact("1", "Ann Lee", "Acme"), contact("2", "Bob Ray", "Bolt"), contact("3", "Cy", "Cog")];
+        let mut page =
+            vec![contact("1", "Ann Lee", "Acme"), contact("2", "Bob Ray", "Bolt"), contact("3", "Cy", "Cog")];
         let counts = contacts::upsert_batch(&tenant, "crm", run, &page, now()).await?;
         assert_eq!(counts, Counts { created: 3, updated: 0, unchanged: 0 });
 

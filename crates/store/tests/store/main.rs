@@ -16,7 +16,7 @@ use store::contacts::NewContact;
 
 /// A fixed time with more digits than PostgreSQL keeps.
 fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_790_000_000, 123_456_789).unwrap()
+    DateTime::from_timestamp(1_790_000_000, 123_456_789).expect("a valid time")
 }
 
 fn days(days: i64) -> Duration {

@@ -31,8 +31,14 @@ async fn migrations_run_once_and_again() {
 async fn a_store_opens_again_with_what_was_in_it() -> Result<()> {
     let test = TestStore::sqlite().await?;
     let tenant = test.store.tenant("main");
-    store::contacts::upsert_batch(&tenant, "crm", uuid::Uuid::new_v4(), &[crate::contact("1", "Ann", "Acme")], crate::now())
-        .await?;
+    store::contacts::upsert_batch(
+        &tenant,
+        "crm",
+        uuid::Uuid::new_v4(),
+        &[crate::contact("1", "Ann", "Acme")],
+        crate::now(),
+    )
+    .await?;
     test.store.close().await?;
     drop(tenant);
     let again = Store::open(&test.url, OpenOptions { migrate: false, ..Default::default() }).await?;
@@ -63,7 +69,9 @@ async fn replicas_that_start_together_migrate_once() -> Result<()> {
 async fn a_newer_database_is_refused() -> Result<()> {
     for test in both().await {
         let admin = Database::connect(&test.url).await?;
-        admin.execute_unprepared("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)").await?;
+        admin
+            .execute_unprepared("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)")
+            .await?;
         admin.close().await?;
         let options = OpenOptions { exclusive: false, ..Default::default() };
         let error = refused_with(&test.url, options).await;

@@ -58,8 +58,16 @@ async fn postgres_has_real_types() -> anyhow::Result<()> {
     let rows = admin.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     let types: Vec<String> = rows.iter().map(|row| row.try_get("", "data_type")).collect::<Result<_, _>>()?;
     let expected = [
-        "bigint", "boolean", "bytea", "double precision", "integer", "jsonb", "smallint", "text",
-        "timestamp with time zone", "uuid",
+        "bigint",
+        "boolean",
+        "bytea",
+        "double precision",
+        "integer",
+        "jsonb",
+        "smallint",
+        "text",
+        "timestamp with time zone",
+        "uuid",
     ];
     assert_eq!(types, expected);
     let sql = "SELECT table_name FROM information_schema.tables t WHERE table_schema = 'public' \

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
+use store::StoreError;
 use store::entities::RunState;
 use store::runs::{self, Lease, NewRun, RunFilter, StepResult};
-use store::StoreError;
 use store::testing::on_both;
 use uuid::Uuid;
 

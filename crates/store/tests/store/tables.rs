@@ -49,7 +49,8 @@ async fn interactions_count_once_and_date_the_contact() {
         let tenant = store.tenant("main");
         contacts::upsert_batch(&tenant, "crm", Uuid::new_v4(), &[contact("1", "Ann", "Acme")], now()).await?;
         let id = contacts::by_vendor_id(&tenant, "crm", "1").await?.unwrap().id;
-        let batch = [interaction(id, "a", 5), interaction(id, "b", 3), interaction(id, "b", 3), interaction(id + 9, "c", 1)];
+        let batch =
+            [interaction(id, "a", 5), interaction(id, "b", 3), interaction(id, "b", 3), interaction(id + 9, "c", 1)];
         assert_eq!(interactions::upsert_batch(&tenant, &batch).await?, 2);
         assert_eq!(interactions::upsert_batch(&tenant, &batch).await?, 0);
         let row = contacts::rows(&tenant, &[id]).await?.remove(0);
@@ -154,7 +155,8 @@ async fn a_sync_tells_how_far_it_is_and_where_to_go_on() {
         let stream = ("crm", "contacts");
         sync_runs::start(&tenant, id, stream, "full", None, now()).await?;
         sync_runs::start(&tenant, id, stream, "full", None, now() + days(1)).await?;
-        let half = Progress { fetched: 500, created: 500, cursor: Some(json!({ "after": [1, "x"] })), ..Default::default() };
+        let half =
+            Progress { fetched: 500, created: 500, cursor: Some(json!({ "after": [1, "x"] })), ..Default::default() };
         assert!(sync_runs::progress(&tenant, id, &half).await?);
         assert_eq!(sync_runs::get(&tenant, id).await?.unwrap().cursor, half.cursor);
         let whole = Progress { fetched: 1206, created: 1206, deleted: 2, ..Default::default() };

@@ -144,8 +144,14 @@ async fn runs_and_schedules() {
         let id = runs::enqueue(&ours, run, now()).await?.id;
         let claimed = runs::claim(&store.system(), 1, now(), std::time::Duration::from_secs(9)).await?;
         let lease = Lease::of(&claimed[0]).unwrap();
-        let step =
-            StepResult { output: None, due_at: None, attempts: 1, error: None, state: "done".into(), finished_at: None };
+        let step = StepResult {
+            output: None,
+            due_at: None,
+            attempts: 1,
+            error: None,
+            state: "done".into(),
+            finished_at: None,
+        };
         runs::put_step(&store.system(), lease, "one", step).await?;
         runs::signal(&ours, id, "go", &json!(1), now()).await?;
         assert!(runs::get(&stranger, id).await?.is_none());
