@@ -1,7 +1,10 @@
 //! Where a scenario takes place: a database, an outside world, and somebody who watches without working.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use server::clock::Clock;
 use server::runs::{Flow, New, Node, RunOutcome, Runs};
@@ -120,6 +123,21 @@ impl Replica {
     pub async fn stop(self) {
         self.shutdown.cancel();
         assert!(self.runs.stopped(PATIENCE).await, "the workers did not stop");
+    }
+}
+
+/// A clock that runs, and can be moved ahead.
+#[derive(Clone, Default)]
+pub struct Ahead(Arc<AtomicI64>);
+
+impl Ahead {
+    pub fn clock(&self) -> Clock {
+        let ahead = self.clone();
+        Clock::from_fn(move || Clock::system().now() + TimeDelta::seconds(ahead.0.load(Ordering::Relaxed)))
+    }
+
+    pub fn hours(&self, hours: i64) {
+        self.0.fetch_add(hours * 3_600, Ordering::Relaxed);
     }
 }
 

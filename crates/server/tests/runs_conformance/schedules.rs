@@ -1,17 +1,14 @@
 //! Schedules, with a clock that the test moves.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use server::clock::Clock;
 use server::runs::Schedule;
 use store::entities::runs::RunState;
 use store::runs::Run;
 
-use super::place::{Place, Replica, on_both};
+use super::place::{Ahead, Place, Replica, on_both};
 use super::worker::Pace;
 
 on_both! {
@@ -20,21 +17,6 @@ on_both! {
     ticks_do_not_overlap,
     a_restart_does_not_push_the_tick_back,
     a_broken_schedule_stops_nobody,
-}
-
-/// A clock that runs, and can be moved ahead.
-#[derive(Clone, Default)]
-struct Ahead(Arc<AtomicI64>);
-
-impl Ahead {
-    fn clock(&self) -> Clock {
-        let ahead = self.clone();
-        Clock::from_fn(move || Clock::system().now() + TimeDelta::seconds(ahead.0.load(Ordering::Relaxed)))
-    }
-
-    fn hours(&self, hours: i64) {
-        self.0.fetch_add(hours * 3_600, Ordering::Relaxed);
-    }
 }
 
 fn hourly() -> Schedule {

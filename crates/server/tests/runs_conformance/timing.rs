@@ -8,7 +8,7 @@ use server::runs::{Flow, New};
 use store::entities::runs::RunState;
 use tokio::time::Instant;
 
-use super::place::{Place, on_both};
+use super::place::{Ahead, Place, Replica, on_both};
 use super::worker::Pace;
 
 on_both! {
@@ -16,6 +16,7 @@ on_both! {
     nobody_polls_and_nothing_is_lost,
     many_runs_can_rest,
     work_that_blocks_its_thread_keeps_its_lease,
+    a_machine_that_slept_keeps_its_work,
 }
 
 async fn never_early(place: &Place) -> anyhow::Result<()> {
@@ -82,20 +83,49 @@ async fn many_runs_can_rest(place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Longer than the lease, on a worker that is busy with nothing else, beside one that would take the run over.
 async fn work_that_blocks_its_thread_keeps_its_lease(place: &Place) -> anyhow::Result<()> {
-    let replica = place.replica(Pace::default());
-    let ledger = place.ledger.clone();
-    replica.runs.register("blocks", move |job, _: Value| {
-        let ledger = ledger.clone();
-        async move {
-            ledger.write("begin", &job.run.to_string());
-            std::thread::sleep(Duration::from_secs(4));
-            Ok(Value::Null)
-        }
-    });
-    let run = replica.runs.enqueue(&place.tenant, New::job("blocks", Value::Null)).await?;
+    let pace = Pace { workers: 1, lease: 4_000, heartbeat: 500, ..Pace::default() };
+    let replicas = [place.replica(pace.clone()), place.replica(pace)];
+    for replica in &replicas {
+        let ledger = place.ledger.clone();
+        replica.runs.register("blocks", move |job, _: Value| {
+            let ledger = ledger.clone();
+            async move {
+                ledger.write("begin", &job.run.to_string());
+                std::thread::sleep(Duration::from_secs(7));
+                Ok(Value::Null)
+            }
+        });
+    }
+    let run = place.enqueue(New::job("blocks", Value::Null)).await?;
     place.done(run).await?;
-    assert_eq!(place.ledger.begun(&run.to_string()), 1, "its lease of 1.5 s ran out although its process is alive");
+    assert_eq!(place.ledger.begun(&run.to_string()), 1, "its lease ran out although its process is alive");
+    for replica in replicas {
+        replica.stop().await;
+    }
+    Ok(())
+}
+
+/// The clock jumps over the end of the lease, as it does when a laptop is opened again. The heartbeat is not due for a
+/// minute; what the process still works on is not begun a second time by itself.
+async fn a_machine_that_slept_keeps_its_work(place: &Place) -> anyhow::Result<()> {
+    let time = Ahead::default();
+    let pace = Pace { lease: 600_000, heartbeat: 60_000, poll: 20, ..Pace::default() };
+    let replica = Replica::start(place.test.store.clone(), time.clock(), &place.ledger, pace);
+    let run = place.flow(json!([
+        {"node": "call", "step": "a", "tool": "note", "args": {"hang": true}},
+        {"node": "call", "step": "b", "tool": "note"},
+    ]));
+    let run = run.await?;
+    place.ledger.wait_for("begin", &format!("{run}:a"), 1).await?;
+    time.hours(8);
+    // Other work is claimed meanwhile, so it has been looked for what is due.
+    let other = replica.runs.enqueue(&place.tenant, New::job("note", json!({}))).await?;
+    place.done(other).await?;
+    place.ledger.open_gate();
+    place.done(run).await?;
+    assert_eq!([1, 1], ["a", "b"].map(|step| place.ledger.begun(&format!("{run}:{step}"))));
     replica.stop().await;
     Ok(())
 }
