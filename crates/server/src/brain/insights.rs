@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Datelike, Days, FixedOffset, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::person::{Deal, Person};
 use super::scoring::{Warmth, health, importance};
+use super::times::{ago, monday};
 
 /// How many rows an insight names; its count says how many there are.
 const NAMED: usize = 10;
@@ -297,29 +298,6 @@ pub fn is_urgent(importance: u8, last_contact: Option<DateTime<Utc>>, now: DateT
     (importance >= 9 && silent(7)) || (importance >= 8 && silent(14))
 }
 
-/// Monday's midnight in the time zone.
-pub fn monday(now: DateTime<Utc>, zone: FixedOffset) -> DateTime<Utc> {
-    let today = now.with_timezone(&zone).date_naive();
-    let monday = today - Days::new(today.weekday().num_days_from_monday().into());
-    monday.and_time(chrono::NaiveTime::MIN).and_local_timezone(zone).single().map_or(now, |at| at.with_timezone(&Utc))
-}
-
-/// "3 days ago", "2 hours ago"; for what is to come "in 3 days".
-pub fn ago(span: TimeDelta) -> String {
-    let ahead = span < TimeDelta::minutes(-1);
-    let counted = |count: i64, unit: &str| {
-        let plural = if count == 1 { "" } else { "s" };
-        if ahead { format!("in {count} {unit}{plural}") } else { format!("{count} {unit}{plural} ago") }
-    };
-    let span = span.abs();
-    match (span.num_days(), span.num_hours(), span.num_minutes()) {
-        (days @ 1.., _, _) => counted(days, "day"),
-        (_, hours @ 1.., _) => counted(hours, "hour"),
-        (_, _, minutes @ 1..) => counted(minutes, "minute"),
-        _ => "just now".into(),
-    }
-}
-
 impl Best {
     fn see(&mut self, rank: Rank, value: f64, row: impl FnOnce() -> Named) {
         self.count += 1;
@@ -496,13 +474,5 @@ mod tests {
             "customers · not contacted since 2026-10-22 12:00"
         );
         assert_eq!(understood("contacts at \"New This Week Inc\""), "at “New This Week Inc”");
-    }
-
-    #[test]
-    fn times_ago_in_words() {
-        assert_eq!(ago(TimeDelta::hours(25)), "1 day ago");
-        assert_eq!(ago(TimeDelta::minutes(125)), "2 hours ago");
-        assert_eq!(ago(TimeDelta::seconds(-5)), "just now");
-        assert_eq!(ago(TimeDelta::days(-3)), "in 3 days");
     }
 }

@@ -18,6 +18,7 @@ pub mod grammar;
 pub mod insights;
 pub mod recommend;
 pub mod person;
+pub mod times;
 pub mod scoring;
 
 pub use rescore::rescore;

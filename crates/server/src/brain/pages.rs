@@ -9,9 +9,10 @@ use store::opportunities;
 use store::{Tenant, sync_runs};
 
 use super::contacts::{Contact, NeedsFollowUp, needs_follow_up};
-use super::insights::{Insight, Kind, ago};
+use super::insights::{Insight, Kind};
 use super::report::{GetRecommendations, insights, recommendations};
 use super::stats::{freshness, sync_stats};
+use super::times::ago;
 use super::view::{View, View360, view_360};
 use crate::unavailable;
 

@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use store::contacts::{Brief, ContactRow};
 
-use super::insights::{Named, ago};
+use super::insights::Named;
 use super::scoring::Facts;
+use super::times::ago;
 
 /// One contact, with what we know about speaking to it.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::json;
 use store::outcomes::RecommendationOutcome;
 
-use super::insights::{ToolCall, ago, is_urgent};
+use super::insights::{ToolCall, is_urgent};
 use super::person::{Deal, Person};
 use super::scoring::{Warmth, importance, warmth};
+use super::times::ago;
 
 /// One next action.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use store::sync_runs::{self, SyncCursor, SyncRun};
 use store::{Tenant, contacts};
 
-use super::insights::ago;
 use super::reference::HOME;
+use super::times::ago;
 use crate::unavailable;
 
 /// How fresh the local copy of GoHighLevel is: contacts in it, the age of the data, and for each stream the last sync

@@ -9,12 +9,13 @@ use store::interactions::{self, Interaction};
 use store::opportunities::{self, Opportunity};
 use store::{Tenant, outcomes};
 
-use super::insights::{Group, ago};
+use super::insights::Group;
 use super::memory::Context;
 use super::person::{Deal, Person};
 use super::recommend::{Recommendation, recommend};
 use super::reference::resolve;
 use super::scoring::{Part, Warmth, health, importance};
+use super::times::ago;
 use crate::unavailable;
 
 /// Everything that is known of one customer: identity, notes, importance and relationship health with their formulas,

@@ -23,6 +23,36 @@ pub(super) struct Reader<'a> {
 /// The longest company, tag and industry, in words.
 const NAME: usize = 6;
 
+/// What stands before a company.
+const AT: &[&str] = &[
+    "at",
+    "from",
+    "@",
+    "works at",
+    "works for",
+    "work at",
+    "work for",
+    "working at",
+    "working for",
+    "who works at",
+    "who works for",
+    "employed by",
+    "employed at",
+    "company",
+    "company named",
+    "company called",
+    "company is",
+    "whose company is",
+    "company =",
+    "at the company",
+    "at company",
+    "from the company",
+    "from company",
+    "in company",
+    "at the",
+    "from the",
+];
+
 impl<'a> Reader<'a> {
     pub fn new(words: &'a [Token], clock: Clock) -> Reader<'a> {
         Reader { words, clock, question: Question::default(), verb: None, left: Vec::new(), lists: false }
@@ -177,34 +207,6 @@ impl<'a> Reader<'a> {
 
     /// "at acme supply", "from acme", "works for acme". What stood before it is the name.
     fn company(&mut self, words: &'a [Token]) -> Option<usize> {
-        const AT: &[&str] = &[
-            "at",
-            "from",
-            "@",
-            "works at",
-            "works for",
-            "work at",
-            "work for",
-            "working at",
-            "working for",
-            "who works at",
-            "who works for",
-            "employed by",
-            "employed at",
-            "company",
-            "company named",
-            "company called",
-            "company is",
-            "whose company is",
-            "company =",
-            "at the company",
-            "at company",
-            "from the company",
-            "from company",
-            "in company",
-            "at the",
-            "from the",
-        ];
         let start = match word(words, 0)?.strip_prefix('@') {
             Some(company) if !company.is_empty() => {
                 self.name(words[0].text.trim_start_matches('@').into());
