@@ -1,6 +1,6 @@
 //! `enterprise-mcp serve`
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,27 +24,43 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a newcomer needs: the address, the key, and configuration to paste.
+/// Prints what a newcomer needs. A reader who has seen enough and closed the pipe ends nothing.
 fn welcome(server: &Server) {
+    let _ = std::io::stdout().write_all(welcome_text(server).as_bytes());
+}
+
+/// The address, the key, and configuration to paste.
+fn welcome_text(server: &Server) -> String {
     let app = &server.app;
     // With PORT=0 only the listener knows the port.
     let url = if app.config.server.public_url.is_some() { app.config.public_url() } else { server.url() };
     let key = keys::shown(app);
     let shown = key.as_deref().unwrap_or("YOUR_KEY");
-    println!("{} is running.\n", app.config.server.brand);
-    println!("  URL      {url}");
-    match &key {
-        Some(key) => println!("  API key  {key}"),
-        None => println!("  API key  the one in MCP_API_KEY, or make one: enterprise-mcp key create NAME"),
-    }
-    if app.connections.is_sample() {
-        println!("  Data     sample business (nothing is connected; set GHL_API_KEY and GHL_LOCATION_ID to connect)");
-    }
-    println!("\nConnect an AI client:\n");
-    println!("  claude mcp add --transport http enterprise {url}/mcp --header \"Authorization: Bearer {shown}\"\n");
-    println!("  {{\"mcpServers\": {{\"enterprise\": {{\"type\": \"http\", \"url\": \"{url}/mcp\",");
-    println!("    \"headers\": {{\"Authorization\": \"Bearer {shown}\"}}}}}}}}\n");
-    println!("Or ask by hand:\n");
-    println!("  curl -X POST {url}/mcp/run/contacts.search -H 'Authorization: Bearer {shown}' \\");
-    println!("    -H 'Content-Type: application/json' -d '{{\"query\": \"who is at acme supply\"}}'\n");
+    let key_line = key.as_deref().unwrap_or("the one in MCP_API_KEY, or make one: enterprise-mcp key create NAME");
+    let data = if app.connections.is_sample() {
+        "\n  Data     sample business (nothing is connected; set GHL_API_KEY and GHL_LOCATION_ID to connect)"
+    } else {
+        ""
+    };
+    format!(
+        r#"{brand} is running.
+
+  URL      {url}
+  API key  {key_line}{data}
+
+Connect an AI client:
+
+  claude mcp add --transport http enterprise {url}/mcp --header "Authorization: Bearer {shown}"
+
+  {{"mcpServers": {{"enterprise": {{"type": "http", "url": "{url}/mcp",
+    "headers": {{"Authorization": "Bearer {shown}"}}}}}}}}
+
+Or ask by hand:
+
+  curl -X POST {url}/mcp/run/contacts.search -H 'Authorization: Bearer {shown}' \
+    -H 'Content-Type: application/json' -d '{{"query": "who is at acme supply"}}'
+
+"#,
+        brand = app.config.server.brand
+    )
 }
