@@ -92,10 +92,10 @@ pub fn importance(facts: &Facts, now: DateTime<Utc>) -> Score {
 pub fn health(facts: &Facts, now: DateTime<Utc>) -> Health {
     let importance = i32::from(importance(facts, now).value);
     let label = warmth(facts.last_contact, now);
-    let mut parts = vec![part("starts at", 100)];
+    let mut parts = vec![part("base", 100)];
     parts.extend(silence(label, facts.last_contact.is_none()));
     if importance != 5 {
-        parts.push(part(format!("importance {importance}, 5 for each point from 5"), (importance - 5) * 5));
+        parts.push(part(format!("importance {importance}, 5 for each point above 5"), (importance - 5) * 5));
     }
     match facts.interactions {
         11.. => parts.push(part("more than 10 interactions", 10)),
@@ -118,14 +118,14 @@ pub fn warmth(last_contact: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Warmth
 }
 
 impl Score {
-    /// `5 base + 1 has tags + 2 is a lead = 8`.
+    /// `5 (base) + 1 (has tags) + 2 (is a lead) = 8`.
     pub fn formula(&self) -> String {
         formula(&self.parts, self.value)
     }
 }
 
 impl Health {
-    /// `100 starts at - 50 no contact for more than 60 days (cold) = 50`.
+    /// `100 (base) - 50 (no contact for more than 60 days: cold) = 50`.
     pub fn formula(&self) -> String {
         formula(&self.parts, self.value)
     }
@@ -133,10 +133,10 @@ impl Health {
 
 fn silence(label: Warmth, never: bool) -> Option<Part> {
     match label {
-        Warmth::Cold if never => Some(part("never contacted, counts as more than 60 days (cold)", -50)),
-        Warmth::Cold => Some(part("no contact for more than 60 days (cold)", -50)),
-        Warmth::Cooling => Some(part("no contact for more than 30 days (cooling)", -30)),
-        Warmth::Stable => Some(part("no contact for more than 14 days (stable)", -15)),
+        Warmth::Cold if never => Some(part("never contacted, counts as more than 60 days: cold", -50)),
+        Warmth::Cold => Some(part("no contact for more than 60 days: cold", -50)),
+        Warmth::Cooling => Some(part("no contact for more than 30 days: cooling", -30)),
+        Warmth::Stable => Some(part("no contact for more than 14 days: stable", -15)),
         Warmth::Warm => None,
     }
 }
@@ -166,7 +166,7 @@ fn formula(parts: &[Part], value: u8) -> String {
             (_, true) => " - ",
             (_, false) => " + ",
         };
-        text.push_str(&format!("{sign}{} {}", part.points.abs(), part.reason));
+        text.push_str(&format!("{sign}{} ({})", part.points.abs(), part.reason));
     }
     format!("{text} = {value}")
 }
@@ -236,7 +236,7 @@ mod tests {
     fn someone_never_contacted_is_cold_and_the_formula_says_so() {
         let found = health(&Facts::default(), now());
         assert_eq!((found.value, found.label), (50, Warmth::Cold));
-        assert_eq!(found.formula(), "100 starts at - 50 never contacted, counts as more than 60 days (cold) = 50");
+        assert_eq!(found.formula(), "100 (base) - 50 (never contacted, counts as more than 60 days: cold) = 50");
     }
 
     #[test]

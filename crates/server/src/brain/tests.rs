@@ -248,15 +248,17 @@ async fn one_customer_is_seen_with_formulas_sources_and_gaps() {
     on_both(|store| async move {
         let tenant = business(&store).await?;
         let view = view_360(&tenant, now(), View360 { contact: "omar".into() }).await?;
-        assert_eq!((view.importance.value, view.importance.formula.as_str()), (5, "5 base = 5"));
+        assert_eq!((view.importance.value, view.importance.formula.as_str()), (5, "5 (base) = 5"));
         assert_eq!((view.health.value, view.health.label), (70, Warmth::Cooling));
         assert_eq!((view.opportunities.open_value, view.opportunities.won), (900.0, 1));
         assert_eq!((view.interactions.total, view.interactions.last[0].age.as_str()), (1, "45 days ago"));
         assert_eq!(view.contact.origin.source, "gohighlevel");
         assert!(view.not_connected.iter().any(|one| one.system == "quickbooks"));
         assert_eq!(view.recommendations[0].id, "follow_up_opportunity");
+        let empty = view_360(&tenant, now(), View360 { contact: "c-lena".into() }).await?;
+        assert_eq!(serde_json::to_value(&empty.opportunities)?["open_value"].to_string(), "0.0");
         let analysis = analyze(&tenant, now(), AnalyzeContact { contact: "c-sam".into() }).await?;
-        assert_eq!(analysis.importance.formula, "5 base + 2 is a lead + 1 active in the last 30 days = 8");
+        assert_eq!(analysis.importance.formula, "5 (base) + 2 (is a lead) + 1 (active in the last 30 days) = 8");
         assert!(analysis.findings.contains(&"no e-mail address".to_string()));
         Ok(())
     })
@@ -279,7 +281,7 @@ async fn what_people_teach_is_found_by_and_kept() {
         assert_eq!(sorted(&tenant, "tagged sushi").await, "c-yuki");
         let view = view_360(&tenant, now(), View360 { contact: "The Fisherman".into() }).await?;
         assert_eq!(view.context.known.personal_notes.as_deref(), Some("likes tea"));
-        assert_eq!(view.importance.formula, "5 base + 1 has tags = 6");
+        assert_eq!(view.importance.formula, "5 (base) + 1 (has tags) = 6");
         let nothing = save_context(&tenant, now(), change(json!({"contact": "c-yuki"}))).await.unwrap_err();
         assert_eq!(nothing.kind, sdk::Kind::InvalidInput);
         let removed = save_context(&tenant, now(), change(json!({"contact": "c-yuki", "personal_notes": ""}))).await?;

@@ -107,6 +107,8 @@ pub struct Identity {
 pub struct Importance {
     pub value: u8,
     pub formula: String,
+    /// One line of the formula each; in `analyze_contact` alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
     pub origin: Origin,
 }
@@ -117,6 +119,8 @@ pub struct Standing {
     pub value: u8,
     pub label: Warmth,
     pub formula: String,
+    /// One line of the formula each; in `analyze_contact` alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
     /// The last message, call, note, appointment or meeting; absent when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,8 +207,9 @@ pub async fn view_360(tenant: &Tenant, now: DateTime<Utc>, args: View360) -> Res
     let by_type = interactions::aggregates(tenant, &[row.id]).await.map_err(unavailable)?;
     let count = |count: i64| u64::try_from(count).unwrap_or_default();
     Ok(View {
-        importance: known.importance(now),
-        health: known.health(now),
+        // The formula says it all in one line.
+        importance: Importance { parts: Vec::new(), ..known.importance(now) },
+        health: Standing { parts: Vec::new(), ..known.health(now) },
         opportunities: known.deals(now),
         recommendations: known.next.iter().take(NEXT).cloned().collect(),
         interactions: Talks {
@@ -273,7 +278,7 @@ impl Known {
         let count = |status: &str| self.all.iter().filter(|deal| is(deal, status)).count() as u64;
         let open: Vec<&Opportunity> = self.all.iter().filter(|deal| is(deal, "open")).collect();
         Deals {
-            open_value: open.iter().filter_map(|deal| deal.value).sum(),
+            open_value: open.iter().filter_map(|deal| deal.value).fold(0.0, |sum, value| sum + value),
             won: count("won"),
             lost: count("lost"),
             origin: self.all.first().map(|deal| Origin::of(&deal.ecosystem, deal.last_synced, now)),
@@ -326,7 +331,7 @@ impl Origin {
     }
 
     fn computed(now: DateTime<Utc>) -> Origin {
-        Origin::of("computed", now, now)
+        Origin::of("computed", store::micros(now), now)
     }
 }
 
