@@ -1,9 +1,14 @@
 //! Makes the business from a seed: every record depends on the seed, its index and the present.
 
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
 use serde_json::Value;
 
 use super::{
-    Appointment, Business, Calendar, Contact, Contacts, Conversation, CustomField, Id, Kind, Note, Opportunity,
+    Appointment, Business, Calendar, Contact, Contacts, Conversation, CustomField, Deals, Id, Kind, Note, Opportunity,
     Pipeline, Task, Text, User, random, uuid, words,
 };
 use crate::clock::{DAY, HOUR, MINUTE, Millis, iso};
@@ -51,7 +56,7 @@ fn shell(seed: u64) -> Business {
         tags: tags(seed),
         users,
         contacts: Contacts::default(),
-        opportunities: Vec::new(),
+        opportunities: Deals::default(),
         conversations: Vec::new(),
         notes: Vec::new(),
         tasks: Vec::new(),
@@ -151,21 +156,31 @@ fn tags(seed: u64) -> Vec<(Id, String)> {
 }
 
 fn contacts(seed: u64, count: usize, now: Millis, users: &[Id], fields: &[CustomField]) -> Contacts {
-    let mut contacts = Contacts::default();
-    let mut taken = std::collections::HashSet::with_capacity(count);
-    contacts.slots.reserve(count);
-    contacts.by_id.reserve(count);
+    let mut taken = HashSet::with_capacity(count);
+    let mut contacts = Vec::with_capacity(count);
     for n in 0..count {
         let mut contact = contact(seed, n, count, now, users, fields);
         // Data that people typed has namesakes, but two of them never share a mailbox here.
         if let Some(email) = &contact.email
-            && !taken.insert(email.clone())
+            && !taken.insert(fingerprint(email))
         {
-            contact.email = Some(email.replacen('@', &format!("{n}@"), 1).into());
+            contact.email = Some(compact(email.replacen('@', &format!("{n}@"), 1)));
         }
         contacts.push(contact);
     }
-    contacts
+    Contacts::bulk(contacts)
+}
+
+fn fingerprint(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Without the spare room that formatting leaves; it adds up over a hundred thousand contacts.
+fn compact(mut text: String) -> Text {
+    text.shrink_to_fit();
+    text.into()
 }
 
 fn contact(seed: u64, n: usize, count: usize, now: Millis, users: &[Id], fields: &[CustomField]) -> Contact {
@@ -176,24 +191,24 @@ fn contact(seed: u64, n: usize, count: usize, now: Millis, users: &[Id], fields:
     let (company, industry, trade) = employer(random, seed, n, count);
     let added = now - span(random, 1095 * DAY);
     let last_activity = now - idle(random).min(now - added);
-    let email = (random.u8(..100) >= 12).then(|| email(random, first, last, company.as_deref(), n).into());
+    let email = (random.u8(..100) >= 12).then(|| compact(email(random, first, last, company.as_deref(), n)));
     let customer = random.u8(..100) < 42;
     Contact {
         id: Id::derive(seed, Kind::Contact, n as u64),
         first_name: Some(first.into()),
         last_name: (random.u8(..100) >= 3).then(|| last.into()),
-        website: company.as_deref().filter(|_| random.bool()).map(|name| format!("https://{}", domain(name)).into()),
+        website: company.as_deref().filter(|_| random.bool()).map(|name| compact(format!("https://{}", domain(name)))),
         company,
         email,
-        phone: (random.u8(..100) >= 4).then(|| format!("+1{}555{:04}", place.3, (n * 7919) % 10_000).into()),
+        phone: (random.u8(..100) >= 4).then(|| compact(format!("+1{}555{:04}", place.3, (n * 7919) % 10_000))),
         kind: if customer { "customer".into() } else { "lead".into() },
         source: (random.u8(..100) >= 8).then(|| (*pick(random, words::SOURCES)).into()),
         tags: contact_tags(random, trade),
         address: (random.u8(..100) < 70)
-            .then(|| format!("{} {}", random.u32(1..9900), pick(random, words::STREETS)).into()),
+            .then(|| compact(format!("{} {}", random.u32(1..9900), pick(random, words::STREETS)))),
         city: Some(place.0.into()),
         state: Some(place.1.into()),
-        postal_code: Some(format!("{}{:02}", place.2, random.u8(..100)).into()),
+        postal_code: Some(compact(format!("{}{:02}", place.2, random.u8(..100)))),
         country: "US".into(),
         timezone: Some(place.4.into()),
         assigned_to: (random.u8(..100) < 80).then(|| *pick(random, users)),
@@ -252,7 +267,7 @@ fn employer(
         1 => format!("{head}{} {ending}", middle.to_lowercase()),
         _ => format!("{head} {middle} {ending}"),
     };
-    (Some(name.into()), industry, tag)
+    (Some(compact(name)), industry, tag)
 }
 
 fn email(random: &mut fastrand::Rng, first: &str, last: &str, company: Option<&str>, n: usize) -> String {
@@ -295,6 +310,7 @@ fn contact_tags(random: &mut fastrand::Rng, trade: &'static str) -> Vec<Text> {
             tags.push(tag);
         }
     }
+    tags.shrink_to_fit();
     tags
 }
 
@@ -317,6 +333,7 @@ fn answers(
     if random.bool() {
         answers.push((fields[3].id, (*pick(random, words::CONTAINERS)).into()));
     }
+    answers.shrink_to_fit();
     answers
 }
 

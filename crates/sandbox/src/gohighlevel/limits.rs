@@ -32,19 +32,21 @@ pub(crate) struct Allowance {
 }
 
 impl Limits {
-    /// Counts a request of this caller, unless it is refused.
+    /// Counts a request of this caller, unless it is refused. Where nothing is enforced nothing is used up, or a client
+    /// that heeds the headers would slow down all the same.
     pub(crate) fn take(&mut self, caller: &str, now: Millis, enforce: bool) -> Allowance {
+        if !enforce {
+            return Allowance::untouched(now);
+        }
         let usage = match self.callers.get_mut(caller) {
             Some(usage) => usage,
             None => self.callers.entry(caller.to_owned()).or_default(),
         };
         usage.forget(now);
-        let allowed = !enforce || (usage.recent.len() < BURST && usage.today < DAILY);
+        let allowed = usage.recent.len() < BURST && usage.today < DAILY;
         if allowed {
             usage.today = usage.today.saturating_add(1);
             usage.recent.push_back(now);
-            // Without a limit only the last hundred matter for the headers.
-            usage.recent.truncate(BURST);
         }
         usage.allowance(allowed, now)
     }

@@ -339,7 +339,7 @@ fn change(
         ("OpportunityAssignedToUpdate", after.assigned_to != before.assigned_to),
     ];
     let shown = opportunity_shown(business, &after, call);
-    business.opportunities[position] = after;
+    business.opportunities.replace(position, after);
     world.committed(business, "api", "OpportunityUpdate", before.id.as_str(), event.clone());
     for (kind, _) in changes.into_iter().filter(|(_, changed)| *changed) {
         world.announce(kind, &event);

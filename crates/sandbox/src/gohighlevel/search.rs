@@ -51,11 +51,10 @@ pub(crate) async fn search(State(world): State<Arc<World>>, call: Call, Body(bod
     let business = world.business();
     let lag = Millis::try_from(world.options.search_lag.as_millis()).unwrap_or(0);
     let (found, total) = find(&business, &search, call.now, lag);
-    let deals = deals(&business, &found);
     let mut contacts = Vec::with_capacity(found.len());
     for contact in found {
-        let deals = deals.get(&contact.id).map(|list| list.iter().map(|deal| Deal::of(deal)).collect());
-        let mut row = rows::search_row(contact, call.location, call.v3(), deals.unwrap_or_default());
+        let deals = business.opportunities.of(contact.id).map(Deal::of).collect();
+        let mut row = rows::search_row(contact, call.location, call.v3(), deals);
         row.search_after = cursor(contact, &search.sort);
         contacts.push(row);
     }
@@ -68,16 +67,6 @@ struct Found<'a> {
     contacts: Vec<rows::SearchRow<'a>>,
     total: usize,
     trace_id: &'a str,
-}
-
-fn deals<'a>(business: &'a Business, found: &[&Contact]) -> HashMap<Id, Vec<&'a crate::business::Opportunity>> {
-    let mut deals: HashMap<Id, Vec<_>> = found.iter().map(|contact| (contact.id, Vec::new())).collect();
-    for opportunity in &business.opportunities {
-        if let Some(list) = deals.get_mut(&opportunity.contact) {
-            list.push(opportunity);
-        }
-    }
-    deals
 }
 
 fn read(call: &Call, body: &Map<String, Value>) -> Result<Search, Refusal> {
