@@ -75,14 +75,15 @@ async fn bodies_are_spoilt_after_the_work() {
 async fn stalls_wait_before_or_after_the_work() {
     let (sandbox, client) = start(options()).await;
     let contact = reachable(&client).await;
-    let timed = async |fault| {
+    let timed = async |fault, patience| {
         sandbox.faults().next(1, fault);
         let request = client.request(Method::POST, "/conversations/messages").json(&sms(&contact));
-        assert!(request.timeout(Duration::from_millis(300)).send().await.unwrap_err().is_timeout());
+        assert!(request.timeout(Duration::from_millis(patience)).send().await.unwrap_err().is_timeout());
     };
-    timed(Fault::Stall(Duration::from_secs(60))).await;
+    timed(Fault::Stall(Duration::from_secs(60)), 300).await;
     assert_eq!(sandbox.business().effects().len(), 0);
-    timed(Fault::StallReply(Duration::from_secs(60))).await;
+    // Long enough for the work to be done on a busy machine.
+    timed(Fault::StallReply(Duration::from_secs(60)), 3_000).await;
     assert_eq!(sandbox.business().effects().len(), 1);
     sandbox.faults().always("/locations", Fault::Stall(Duration::from_millis(120)));
     let began = Instant::now();
