@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# The real binary with clients that others wrote: MCP's Inspector, conformance suite and SDKs, and
+# GoHighLevel's SDKs against the sandbox. Needs Rust, Node and, for a part, Python; everything else
+# goes into a cache folder, in exact versions. Each check is one line; the last line counts them.
+#
+#   scripts/e2e.sh              everything
+#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python conformance gohighlevel audit
+#   E2E_BINARY, E2E_CONFORMANCE a server that is already built, and one with the feature `conformance`
+set -euo pipefail
+cd "$(dirname "$0")/.."
+here=$PWD/scripts/e2e
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/enterprise-mcp/e2e
+work=$(mktemp -d)
+running=()
+
+end() {
+    for pid in "${running[@]:-}"; do
+        [ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+    done
+    rm -rf "$work"
+}
+trap end EXIT
+
+results=$work/results
+: >"$results"
+note() { echo "$*" | tee -a "$results"; }
+
+# Runs one program that prints a line a check. That it comes to its end is one more.
+part() {
+    local name=$1 before after status=0
+    shift
+    before=$(wc -l <"$results")
+    "$@" 2>"$work/$name.err" | grep -E '^(ok|FAILED|skipped)' | tee -a "$results" || status=$?
+    after=$(wc -l <"$results")
+    if [ "$status" -ne 0 ] || [ "$before" -eq "$after" ]; then
+        note "FAILED  $name: it ended early: $(tail -c 300 "$work/$name.err" | tr '\n' ' ')"
+    fi
+}
+
+# One check: a command that succeeds.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$work/out" 2>&1; then note "ok      $name"; else note "FAILED  $name: $(tail -c 400 "$work/out" | tr '\n' ' ')"; fi
+}
+
+wanted() {
+    [ ${#parts[@]} -eq 0 ] && return 0
+    local part
+    for part in "${parts[@]}"; do [ "$part" = "$1" ] && return 0; done
+    return 1
+}
+parts=("$@")
+
+# ── what is needed ───────────────────────────────────────────────────────────────────────────────
+
+build() {
+    local target
+    cargo build --quiet --locked --package enterprise-mcp-server --bin enterprise-mcp "${@:2}"
+    target=$(cargo metadata --format-version 1 --no-deps --offline | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    cp "$target/debug/enterprise-mcp" "$1"
+}
+
+# The programs of others need Node 22; where there is an older one, the package `node` brings it.
+node_22() {
+    if ! node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 22 || (major === 22 && minor >= 19) ? 0 : 1)'; then
+        if [ ! -x "$cache/node/node_modules/node/bin/node" ]; then
+            mkdir -p "$cache/node"
+            npm install --prefix "$cache/node" --no-audit --no-fund --no-save --loglevel error node@22.23.3 >&2
+        fi
+        PATH=$cache/node/node_modules/node/bin:$PATH
+    fi
+}
+
+# Installs anew only when the list of versions has changed.
+clients() {
+    mkdir -p "$cache/npm"
+    if ! cmp -s "$here/package-lock.json" "$cache/npm/installed"; then
+        echo "installing the clients into $cache" >&2
+        cp "$here/package.json" "$here/package-lock.json" "$cache/npm/"
+        npm ci --prefix "$cache/npm" --no-audit --no-fund --loglevel error >&2
+        cp "$here/package-lock.json" "$cache/npm/installed"
+    fi
+    # Node looks for packages beside the file that wants them.
+    cp "$here"/*.mjs "$cache/npm/"
+}
+
+python() {
+    local found
+    found=$(command -v python3) || return 1
+    "$found" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return 1
+    if ! cmp -s "$here/requirements.txt" "$cache/venv/installed"; then
+        "$found" -m venv "$cache/venv"
+        "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2
+        cp "$here/requirements.txt" "$cache/venv/installed"
+    fi
+    cp "$here"/*.py "$cache/venv/"
+}
+
+free_port() {
+    node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'
+}
+
+# Waits until a program has written what is expected.
+written() {
+    local file=$1 what=$2 pid=$3 i
+    for i in $(seq 300); do
+        grep -q "$what" "$file" && return 0
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.2
+    done
+    echo "nothing of \`$what\` after $((i / 5)) s:" >&2
+    tail -5 "$file" "${file%.out}.err" >&2
+    return 1
+}
+
+# Starts a program of ours in a clean environment, as a newcomer would: start NAME EXPECTED [VARIABLE=VALUE…] COMMAND…
+start() {
+    local name=$1 expected=$2
+    shift 2
+    env -i PATH="$PATH" HOME="$HOME" "$@" >"$work/$name.out" 2>"$work/$name.err" &
+    running+=($!)
+    written "$work/$name.out" "$expected" $!
+}
+
+mkdir -p "$cache"
+node_22
+clients
+if wanted conformance && [ -z "${E2E_CONFORMANCE:-}" ]; then
+    E2E_CONFORMANCE=$work/enterprise-mcp-conformance
+    build "$E2E_CONFORMANCE" --features conformance
+fi
+export E2E_BINARY=${E2E_BINARY:-}
+# Last, so that what is left in the target folder has no fixtures.
+if [ -z "$E2E_BINARY" ]; then
+    E2E_BINARY=$work/enterprise-mcp
+    build "$E2E_BINARY"
+fi
+with_python=yes
+python || with_python=
+
+# ── the server, as a newcomer starts it ──────────────────────────────────────────────────────────
+
+data=$work/data
+start server 'API key' PORT="$(free_port)" DATA_DIR="$data" "$E2E_BINARY"
+E2E_URL=$(sed -n 's/^ *URL *//p' "$work/server.out")
+E2E_KEY=$(sed -n 's/^ *API key *//p' "$work/server.out")
+# The first copy of the business, so that the brain has something to answer with.
+for _ in $(seq 150); do
+    node -e 'fetch(process.argv[1] + "/health").then((r) => r.json()).then((h) => process.exit(h.sync.last_success ? 0 : 1))' "$E2E_URL" && break
+    sleep 0.4
+done
+export E2E_URL E2E_KEY E2E_STDIO_DATA=$work/stdio
+
+if wanted inspector; then part inspector node "$cache/npm/inspector.mjs"; fi
+if wanted stdio; then part stdio node "$cache/npm/stdio.mjs"; fi
+if wanted typescript; then part typescript node "$cache/npm/typescript.mjs"; fi
+if wanted python; then
+    if [ -n "$with_python" ]; then
+        part python "$cache/venv/bin/python" "$cache/venv/python_client.py"
+    else
+        note "skipped: the Python SDKs (there is no Python 3.11 with venv here)"
+    fi
+fi
+
+# ── the conformance suite, on the same stack with fixtures beside the tools ──────────────────────
+
+suite() {
+    node "$cache/npm/node_modules/@modelcontextprotocol/conformance/dist/index.js" server "$@" --output-dir "$work/conformance"
+}
+
+if wanted conformance; then
+    start stateless '/mcp' PORT="$(free_port)" DATA_DIR="$work/c1" SYNC_ENABLED=false "$E2E_CONFORMANCE" conformance
+    start sessions '/mcp' PORT="$(free_port)" DATA_DIR="$work/c2" SYNC_ENABLED=false MCP_SESSIONS=true "$E2E_CONFORMANCE" conformance
+    alone=$(tail -1 "$work/stateless.out")
+    check "conformance 2026-07-28" suite --url "$alone" --requirements 2026-07-28
+    check "conformance 2025-11-25, in sessions" suite --url "$(tail -1 "$work/sessions.out")" --requirements 2025-11-25
+    check "conformance 2025-11-25, stateless, but for what needs a session" \
+        suite --url "$alone" --requirements 2025-11-25 --expected-failures scripts/conformance-stateless.yml
+fi
+
+# ── the sandbox, judged by the vendor's own clients ──────────────────────────────────────────────
+
+if wanted gohighlevel; then
+    start sandbox '^}' "$E2E_BINARY" sandbox --port "$(free_port)"
+    E2E_SANDBOX=$(cat "$work/sandbox.out")
+    export E2E_SANDBOX
+    part gohighlevel-npm node "$cache/npm/gohighlevel.mjs"
+    if [ -n "$with_python" ]; then
+        part gohighlevel-pypi "$cache/venv/bin/python" "$cache/venv/gohighlevel.py"
+    else
+        note "skipped: GoHighLevel's Python SDK (there is no Python 3.11 with venv here)"
+    fi
+fi
+
+# ── what all of that left behind ─────────────────────────────────────────────────────────────────
+
+recorded() {
+    DATA_DIR=$data "$E2E_BINARY" audit list --limit 500 >"$work/audit" 2>/dev/null
+    local tool
+    for tool in "$@"; do grep -q "$tool" "$work/audit" || { echo "no record of $tool"; return 1; }; done
+}
+
+if wanted audit; then
+    check "audit verify: the chain is sound while the server runs" env DATA_DIR="$data" "$E2E_BINARY" audit verify
+    if [ ${#parts[@]} -eq 0 ]; then
+        check "audit list: the calls of all these clients are in it" \
+            recorded contacts.search gohighlevel.read_contacts gohighlevel.get_contact gohighlevel.sync_all_contacts
+    fi
+    server=${running[0]}
+    kill "$server"
+    wait "$server" || true
+    check "audit verify: the chain is sound after the server has ended" env DATA_DIR="$data" "$E2E_BINARY" audit verify
+    check "doctor: finds nothing wrong" env DATA_DIR="$data" "$E2E_BINARY" doctor
+fi
+
+passed=$(grep -c '^ok' "$results" || true)
+failed=$(grep -c '^FAILED' "$results" || true)
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
