@@ -1,11 +1,15 @@
 # Enterprise MCP Server. Needs Rust and, for the checks with foreign clients, Node; finds or
 # installs the rest itself.
 
-.PHONY: run test e2e check bench clean-postgres
+.PHONY: run release test e2e check bench
 
 # Builds and starts it on http://127.0.0.1:8000 with the sample business.
 run:
-	cargo run --locked --profile quick --bin enterprise-mcp
+	cargo run --locked --bin enterprise-mcp
+
+# What goes to production: target/release/enterprise-mcp.
+release:
+	cargo build --locked --release --bin enterprise-mcp
 
 # Everything that needs no browser, on SQLite and on PostgreSQL.
 test:
