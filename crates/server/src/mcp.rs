@@ -4,6 +4,7 @@
 //! older clients), stateless with JSON answers, so that any replica serves any request.
 
 mod transport;
+mod sessions;
 mod resources;
 mod prompts;
 mod progress;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ServerHandler, ServiceExt};
 
 use super::Mcp;
+use super::sessions::{self, Owners};
 use crate::actor::Actor;
 use crate::app::App;
 
@@ -28,11 +30,10 @@ pub fn routes<Handler: ServerHandler + Clone>(app: &Arc<App>, handler: Handler) 
         .enforce_origin_validation();
     let make = move || Ok(handler.clone());
     if app.config.server.mcp_sessions {
-        axum::Router::new().fallback_service(StreamableHttpService::new(
-            make,
-            Arc::new(LocalSessionManager::default()),
-            config,
-        ))
+        let sessions = Arc::new(LocalSessionManager::default());
+        axum::Router::new()
+            .fallback_service(StreamableHttpService::new(make, sessions, config))
+            .layer(from_fn_with_state(Arc::<Owners>::default(), sessions::keep))
     } else {
         axum::Router::new().fallback_service(StreamableHttpService::new(
             make,

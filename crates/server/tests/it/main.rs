@@ -4,6 +4,7 @@ mod architecture;
 mod support;
 mod rest;
 mod mcp;
+mod sessions;
 mod audit;
 mod approvals;
 mod sync;
