@@ -52,7 +52,8 @@ pub const FLOW: &str = "flow";
 pub struct Settings {
     /// Runs at work in this process at the same time.
     pub workers: usize,
-    /// How long a silent worker keeps its run. Another replica takes it over after that.
+    /// How long a silent worker keeps its run. Another replica takes it over after that, by its own clock: the clocks of
+    /// replicas must agree to within a small part of this.
     pub lease: Duration,
     /// How often a worker says that it is alive; a third of the lease or less.
     pub heartbeat: Duration,

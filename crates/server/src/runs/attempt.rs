@@ -51,7 +51,7 @@ async fn work(runs: &Runs, run: &Run, held: &Arc<Held>, stopping: &CancellationT
     let mut task = tokio::spawn(async move { handler(job, input).await });
     tokio::select! {
         ended = &mut task => return Some(joined(ended)),
-        () = lost(runs, held) => tracing::warn!(run = %run.id, kind = run.kind, "another worker took the run over"),
+        () = lost(runs, held) => tracing::warn!(run = %run.id, kind = run.kind, "the run was cancelled or another worker took it over"),
         () = held.cancelled.cancelled() => {}
         () = grace_over(stopping, runs.0.settings.grace) => {}
     }
@@ -201,6 +201,10 @@ fn tell(run: &Run, held: &Held, state: &'static str, failure: Option<Failure>, u
     let (id, kind, attempt) = (run.id, run.kind.as_str(), held.attempts());
     if let Some(error) = unwritten {
         tracing::error!(run = %id, kind, attempt, %error, "the end of an attempt could not be written; its lease decides");
+        return;
+    }
+    if state == "lost" {
+        tracing::info!(run = %id, kind, attempt, "the run is no longer ours; the end of this attempt does not count");
         return;
     }
     match failure {

@@ -154,7 +154,7 @@ impl Condition {
             Test::Differs(expected) => value != expected,
             Test::Above(limit) => value.as_f64().is_some_and(|number| number > *limit),
             Test::Below(limit) => value.as_f64().is_some_and(|number| number < *limit),
-            Test::Exists(expected) => !value.is_null() == *expected,
+            Test::Exists(expected) => value.is_null() != *expected,
         }
     }
 }
