@@ -4,10 +4,11 @@ mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sdk::connector::Opening;
 use sdk::http::{Call, Connection, Http, Observer, Settings};
-use sdk::{Auth, Credentials, ErasedConnector, Error, Result};
+use sdk::{Auth, Credentials, ErasedConnector, Error, Limits, Result};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
@@ -96,7 +97,8 @@ impl Connected {
         sandbox: &sandbox::Sandbox,
         outside: &Outside,
     ) -> Result<Connected> {
-        let section = config.connectors.get(connector.id).cloned().unwrap_or_default();
+        let mut section = config.connectors.get(connector.id).cloned().unwrap_or_default();
+        let limits = pace(&connector, section.remove(PACE))?;
         let section = serde_json::to_value(section)
             .map_err(|e| Error::invalid_input(format!("[connectors.{}] cannot be read", connector.id)).with_source(e))?;
         let credentials = configured(&connector, config);
@@ -110,12 +112,12 @@ impl Connected {
         let http = Connection::new(
             connector.id,
             outside.client.clone(),
-            connector.limits,
+            limits,
             outside.settings.clone(),
             outside.observer.clone(),
         );
         let http = match &outside.shared {
-            Some(shared) => http.with_bucket(shared.bucket(connector.id, &credentials, connector.limits)),
+            Some(shared) => http.with_bucket(shared.bucket(connector.id, &credentials, limits)),
             None => http,
         };
         let connected =
@@ -152,6 +154,17 @@ impl Connected {
             to_connect,
         }
     }
+}
+
+/// Every section may have it: a pace for an address that does not have the vendor's limits.
+const PACE: &str = "requests_per_second";
+
+/// How fast requests may follow each other: as the vendor says, unless the section says otherwise.
+fn pace(connector: &ErasedConnector, set: Option<toml::Value>) -> Result<Limits> {
+    let Some(set) = set else { return Ok(connector.limits) };
+    let most = set.as_integer().and_then(|most| u32::try_from(most).ok()).filter(|most| (1..=1_000_000).contains(most));
+    let wrong = || format!("[connectors.{}]: {PACE} must be a whole number from 1 to 1000000", connector.id);
+    Ok(Limits::window(most.ok_or_else(|| Error::invalid_input(wrong()))?, Duration::from_secs(1)))
 }
 
 /// The credentials from the environment, if every key of the connector is there.
@@ -199,4 +212,22 @@ pub async fn notice_changed_accounts(app: &App) -> Result<()> {
         tracing::info!(ecosystem, account = origin, before = known, "connected to another account; the brain starts anew");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_pace_than_the_vendors_can_be_set() {
+        let connectors = connectors::all();
+        let connector = &connectors[0];
+        assert_eq!(pace(connector, None).unwrap(), connector.limits);
+        let set = pace(connector, Some(500.into())).unwrap();
+        assert!(set.burst.get() >= 200 && set.replenish < Duration::from_millis(5), "{set:?}");
+        for wrong in [0.into(), (-1).into(), 2_000_000.into(), "fast".into()] {
+            let error = pace(connector, Some(wrong)).unwrap_err().to_string();
+            assert!(error.contains("requests_per_second"), "{error}");
+        }
+    }
 }

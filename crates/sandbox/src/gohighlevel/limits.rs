@@ -106,3 +106,17 @@ impl Allowance {
 fn number(value: i64) -> HeaderValue {
     HeaderValue::from(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_limits_nothing_is_used_up() {
+        let mut limits = Limits::default();
+        let last = (0..1_000).map(|at| limits.take("app", at, false)).last();
+        assert!(last.is_some_and(|last| last.allowed && last.remaining == BURST));
+        assert!((0..100).all(|at| limits.take("app", at, true).allowed));
+        assert!(!limits.take("app", 100, true).allowed);
+    }
+}

@@ -58,6 +58,7 @@ pub const VARIABLES: &[Variable] = &[
     of("GHL_API", "connectors.gohighlevel.api", Type::Text),
     of("GHL_API_VERSION", "connectors.gohighlevel.version", Type::Text),
     of("GHL_PAGE_SIZE", "connectors.gohighlevel.page_size", Type::Number),
+    of("GHL_REQUESTS_PER_SECOND", "connectors.gohighlevel.requests_per_second", Type::Number),
 ];
 
 /// A variable that begins so is meant for us: a misspelt one is an error.
