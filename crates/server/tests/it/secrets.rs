@@ -74,6 +74,7 @@ async fn no_secret_reaches_log_audit_or_answer() {
     }
     let tenant = server.app().store.tenant("default");
     for row in store::audit::list(&tenant, &Default::default(), 100, None).await.unwrap().rows {
+        let row = store::audit::get(&tenant, row.id).await.unwrap().unwrap();
         seen.push_str(&format!("{row:?}"));
         for request in store::audit::api_calls_of(&tenant, row.id).await.unwrap() {
             seen.push_str(&format!("{request:?}"));
