@@ -85,6 +85,12 @@ impl Error {
         self
     }
 
+    /// Takes the mark away again, where the caller knows that there was nothing to carry out.
+    pub fn with_known_outcome(mut self) -> Error {
+        self.outcome_unknown = false;
+        self
+    }
+
     /// Whether the same request can succeed later without a change.
     pub fn is_temporary(&self) -> bool {
         matches!(self.kind, Kind::RateLimited | Kind::Unavailable)

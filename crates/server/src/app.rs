@@ -23,7 +23,7 @@ use crate::identity::keys::KeyCache;
 use crate::policy::Policy;
 use crate::runs::Runs;
 use crate::tools::Catalogue;
-use crate::{approvals, brain, connections, sync, system};
+use crate::{approvals, brain, connections, housekeeping, sync, system};
 
 /// A running installation.
 pub struct App {
@@ -71,10 +71,11 @@ impl App {
             shared: Shared::on(&store, &parts.clock),
         };
         let connections = Connections::new(connectors::all(), &config, &sandbox, &outside)?;
-        let tools = Catalogue::new(&connectors::all(), built_in())?;
+        let policy = Policy::new(&config.policy);
+        let tools = Catalogue::new(&connectors::all(), built_in(), &policy)?;
         let runs = Runs::new(store.clone(), parts.clock.clone(), crate::runs::Settings::default());
         let app = Arc::new(App {
-            policy: Policy::new(&config.policy),
+            policy,
             limiter: Limiter::new(config.server.calls_per_minute),
             trusted: Trusted::new(&config.server),
             keys: KeyCache::default(),
@@ -91,15 +92,17 @@ impl App {
             syncs: sync::Gates::default(),
             sandbox,
         });
+        app.policy.check(&app.tools)?;
         sync::register(&app);
         approvals::register(&app);
+        housekeeping::register(&app);
+        connections::notice_changed_accounts(&app).await?;
         Ok(app)
     }
 
     /// Starts what works by itself: the runs, and the schedules that feed them.
     pub async fn start(self: &Arc<App>) -> Result<()> {
-        connections::notice_changed_accounts(self).await?;
-        self.audit.finish_interrupted().await?;
+        housekeeping::schedule(self).await?;
         sync::schedule(self).await?;
         self.runs.start(self.shutdown.clone());
         Ok(())

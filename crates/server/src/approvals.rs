@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::approvals::{self as rows, NewApproval};
+use store::audit::ExecutionFilter;
 use store::entities::approvals::{ApprovalState, Model};
 use uuid::Uuid;
 
-use crate::actor::Actor;
+use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::calls::{self, Outcome, Request};
 use crate::runs::{Failure, Job, New};
@@ -109,17 +110,35 @@ pub async fn ask(
         expires_at: now + Duration::minutes(i64::from(minutes)),
         execution_id: Some(execution),
     };
+    if let Some(same) = asked_before(app, actor, &new).await? {
+        return Ok(pending(app, same.id, reason, same.expires_at));
+    }
     let (id, expires_at) = (new.id, new.expires_at);
     rows::create(&app.store.tenant(&actor.tenant), new, now).await.map_err(crate::unavailable)?;
-    Ok(Pending { id, reason, expires_at, url: format!("{}/api/v1/approvals/{id}", app.config.public_url()) })
+    Ok(pending(app, id, reason, expires_at))
 }
 
-/// The approvals of a tenant, newest first.
+fn pending(app: &App, id: Uuid, reason: String, expires_at: DateTime<Utc>) -> Pending {
+    Pending { id, reason, expires_at, url: format!("{}/api/v1/approvals/{id}", app.config.public_url()) }
+}
+
+/// The approval that this caller is waiting for already, for the very same call.
+async fn asked_before(app: &Arc<App>, actor: &Actor, new: &NewApproval) -> Result<Option<Model>> {
+    let tenant = app.store.tenant(&actor.tenant);
+    let same = rows::pending_of(&tenant, &new.tool_name, &new.arguments_hash, app.clock.now()).await;
+    let same = same.map_err(crate::unavailable)?.into_iter();
+    let mut same = same.filter(|row| row.tool_version == new.tool_version && row.requester["id"] == new.requester["id"]);
+    Ok(same.next())
+}
+
+/// The approvals of a tenant: what waits, then what was decided lately, each newest first.
 pub async fn list(app: &Arc<App>, tenant: &str) -> Result<Vec<View>> {
     let tenant = app.store.tenant(tenant);
     rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
-    let page = rows::list(&tenant, None, 50, None).await.map_err(crate::unavailable)?;
-    Ok(page.rows.into_iter().map(view).collect())
+    let waiting = rows::list(&tenant, Some(ApprovalState::Pending), 200, None).await.map_err(crate::unavailable)?;
+    let newest = rows::list(&tenant, None, 50, None).await.map_err(crate::unavailable)?;
+    let settled = newest.rows.into_iter().filter(|row| row.state != ApprovalState::Pending);
+    Ok(waiting.rows.into_iter().chain(settled).map(view).collect())
 }
 
 pub async fn get(app: &Arc<App>, tenant: &str, id: Uuid) -> Result<View> {
@@ -135,7 +154,7 @@ pub async fn decide(app: &Arc<App>, by: &Actor, id: Uuid, verdict: Verdict, note
     let (tenant, now) = (app.store.tenant(&by.tenant), app.clock.now());
     let before = get(app, &by.tenant, id).await?;
     let detail = json!({"approval_id": id, "verdict": verdict, "tool": before.tool, "note": note});
-    app.audit.event(&by.tenant, "approval_decided", None, by, &detail).await?;
+    app.audit.event(&by.tenant, "approval_verdict", None, by, &detail).await?;
     let tx = tenant.begin().await.map_err(crate::unavailable)?;
     let decision = match verdict {
         Verdict::Approve => rows::Decision::Approve,
@@ -148,10 +167,11 @@ pub async fn decide(app: &Arc<App>, by: &Actor, id: Uuid, verdict: Verdict, note
         return Err(Error::conflict(format!("the approval {id} is already {state}")));
     }
     if verdict == Verdict::Approve {
-        let run = New::job(EXECUTE, json!({"approval": id})).unique(format!("{EXECUTE}:{id}")).attempts(1);
+        let run = New::job(EXECUTE, json!({"approval": id})).unique(format!("{EXECUTE}:{id}"));
         app.runs.enqueue_in(&tx, run).await?;
     }
     tx.commit().await.map_err(crate::unavailable)?;
+    app.audit.event(&by.tenant, "approval_decided", None, by, &detail).await?;
     app.runs.wake();
     get(app, &by.tenant, id).await
 }
@@ -179,8 +199,41 @@ async fn execute(app: &Arc<App>, job: &Job, id: Uuid) -> Result<Value, Failure> 
     let taken = rows::take(&tenant, id, app.clock.now()).await?;
     let Some(approval) = taken else { return Ok(json!({"skipped": "not approved, expired, or carried out before"})) };
     let (state, execution, result) = run(app, job, &approval).await;
+    // If this fails, the record of the call tells what happened, and tidying reads it from there.
     rows::finish(&tenant, id, state, execution, Some(&result)).await?;
     Ok(result)
+}
+
+/// Settles approvals whose execution was cut off, from the record of their call; one without a
+/// record has an unknown outcome. It is never carried out again.
+pub async fn tidy(app: &Arc<App>) -> Result<()> {
+    let (tenant, now) = (app.store.tenant(DEFAULT_TENANT), app.clock.now());
+    rows::expire_due(&app.store.system(), now).await.map_err(crate::unavailable)?;
+    let executing = rows::list(&tenant, Some(ApprovalState::Executing), 200, None).await.map_err(crate::unavailable)?;
+    for row in executing.rows {
+        let filter = ExecutionFilter { approval_id: Some(row.id), tool: Some(row.tool_name.clone()), ..Default::default() };
+        let calls = store::audit::list(&tenant, &filter, 5, None).await.map_err(crate::unavailable)?.rows;
+        let call = calls.into_iter().find(|call| call.status != "pending_approval");
+        // Without a record it may still be running; the longest call is far shorter than this.
+        if call.is_none() && row.decided_at.is_some_and(|at| at > now - Duration::minutes(10)) {
+            continue;
+        }
+        let (state, execution, result) = outcome_of(call);
+        rows::finish(&tenant, row.id, state, execution, Some(&result)).await.map_err(crate::unavailable)?;
+    }
+    Ok(())
+}
+
+fn outcome_of(call: Option<store::entities::tool_executions::Model>) -> (ApprovalState, Option<Uuid>, Value) {
+    let Some(call) = call else {
+        return (ApprovalState::Unknown, None, json!({"error": "the server stopped while it was carried out"}));
+    };
+    let error = call.error_message.unwrap_or_default();
+    match call.status.as_str() {
+        "success" => (ApprovalState::Executed, Some(call.id), call.response.unwrap_or_default()),
+        _ if error.starts_with("outcome unknown") => (ApprovalState::Unknown, Some(call.id), json!({"error": error})),
+        _ => (ApprovalState::Failed, Some(call.id), json!({"error": error})),
+    }
 }
 
 /// Calls the tool as it was approved, or not at all.

@@ -101,10 +101,10 @@ impl Audit {
     /// Gives every effect that was intended and never completed its record: its outcome is unknown.
     pub async fn finish_interrupted(&self) -> Result<()> {
         let tenant = self.store.tenant(DEFAULT_TENANT);
-        let alone = self.store.backend() == store::Backend::Sqlite;
-        // Another replica may still be working on a young intent.
-        let before = self.clock.now() - chrono::Duration::minutes(if alone { 0 } else { 10 });
-        for intent in store::audit::open_intents(&tenant, None, before, 1000).await.map_err(crate::unavailable)? {
+        let now = self.clock.now();
+        // Somebody may still be working on a young one: another replica, or a command beside us.
+        let (since, before) = (now - chrono::Duration::days(7), now - chrono::Duration::minutes(2));
+        for intent in store::audit::open_intents(&tenant, Some(since), before, 1000).await.map_err(crate::unavailable)? {
             self.execution(interrupted(intent)).await?;
         }
         Ok(())

@@ -168,14 +168,14 @@ async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &
     if let Err(e) = entry.validate(&request.arguments) {
         return Outcome::Failed(e);
     }
-    if request.approved.is_none() {
-        match app.policy.decide(actor, entry, &request.arguments) {
-            Decision::Allow => {}
-            Decision::Deny(reason) => return Outcome::Denied(reason),
-            Decision::Ask(reason) => {
-                let asked = approvals::ask(app, actor, entry, &request.arguments, reason, begun.id).await;
-                return asked.map_or_else(Outcome::Failed, Outcome::Pending);
-            }
+    match app.policy.decide(actor, entry, &request.arguments) {
+        Decision::Allow => {}
+        // What was denied since a person approved it stays denied.
+        Decision::Deny(reason) => return Outcome::Denied(reason),
+        Decision::Ask(_) if request.approved.is_some() => {}
+        Decision::Ask(reason) => {
+            let asked = approvals::ask(app, actor, entry, &request.arguments, reason, begun.id).await;
+            return asked.map_or_else(Outcome::Failed, Outcome::Pending);
         }
     }
     if entry.spec.effect.is_outward()
@@ -185,6 +185,8 @@ async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &
     }
     match run(app, actor, entry, request, begun).await {
         Ok(done) => Outcome::Done(done),
+        // A search by POST that got no answer has changed nothing.
+        Err(e) if !entry.spec.effect.is_outward() => Outcome::Failed(e.with_known_outcome()),
         Err(e) => Outcome::Failed(e),
     }
 }

@@ -56,11 +56,17 @@ pub struct Server {
     pub mcp_sessions: bool,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// `postgres://…` or `sqlite://…`; unset is SQLite under `data_dir`.
+    /// `postgres://…` or `sqlite://…`; unset is SQLite under `data_dir`. It may hold a password.
     pub url: Option<String>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("url", &self.url.as_ref().map(|_| "…")).finish()
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -144,7 +150,7 @@ impl Default for Server {
             data_dir: PathBuf::from("data"),
             max_body_bytes: 1 << 20,
             calls_per_minute: 600,
-            shutdown_seconds: 30,
+            shutdown_seconds: 60,
             mcp_sessions: false,
         }
     }

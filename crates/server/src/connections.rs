@@ -12,6 +12,7 @@ use sdk::{Auth, Credentials, ErasedConnector, Error, Limits, Result};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use store::connections::Before;
 
 use crate::actor::DEFAULT_TENANT;
@@ -136,7 +137,24 @@ impl Connected {
         match self.source {
             // The built-in business listens on another port every time.
             Source::Sample => format!("sample:{}", account[2]),
+            // A V1 key names its location itself, and only itself.
+            _ if account[2].is_empty() => {
+                let keys = self.credentials.secrets().fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
+                format!("live:{} {}", account.join(" ").trim(), hex::encode(&keys.finalize()[..8]))
+            }
             _ => format!("live:{}", account.join(" ").trim()),
+        }
+    }
+
+    /// Another process may have connected another account since this one started; then nothing of
+    /// the old account may be written any more.
+    pub async fn refuse_if_changed(&self, tenant: &store::Tenant) -> Result<()> {
+        let known = store::connections::origin(tenant, self.connector.id).await.map_err(crate::unavailable)?;
+        match known {
+            Some(known) if known != self.origin() => {
+                Err(Error::conflict(format!("{} was connected to another account meanwhile; restart this server", self.connector.title)))
+            }
+            _ => Ok(()),
         }
     }
 

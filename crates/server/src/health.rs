@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::connections::Description;
 
@@ -45,11 +46,15 @@ pub async fn report(app: &Arc<App>) -> Report {
         Ok(()) => Part { ok: true, detail: app.store.place().to_owned() },
         Err(e) => Part { ok: false, detail: e.to_string() },
     };
+    if app.audit.trouble().is_some() {
+        // Where no call comes because we are not ready, this is how we find out that we are again.
+        let _ = app.audit.event(DEFAULT_TENANT, "probe", None, &Actor::terminal(), &serde_json::Value::Null).await;
+    }
     let audit = match app.audit.trouble() {
         None => Part { ok: true, detail: "records are committed before answers leave".into() },
         Some(trouble) => Part { ok: false, detail: trouble },
     };
-    let ready = database.ok && !app.shutdown.is_cancelled();
+    let ready = database.ok && audit.ok && !app.shutdown.is_cancelled();
     Report {
         status: if ready { "ok" } else { "unavailable" }.into(),
         ready,

@@ -19,6 +19,7 @@ pub mod sync;
 pub mod runs;
 pub mod system;
 pub mod health;
+pub mod housekeeping;
 pub mod app;
 pub mod config;
 pub mod clock;

@@ -11,6 +11,7 @@ mod progress;
 #[cfg(feature = "conformance")]
 mod fixtures;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rmcp::model::{
@@ -50,11 +51,14 @@ pub struct Mcp {
     app: Arc<App>,
     /// The caller where the transport itself proves it; over HTTP it comes with each request.
     fixed: Option<Actor>,
+    /// Every tool as clients see it, by its id. The transport looks one up for each call, so it is described once.
+    described: Arc<HashMap<String, Tool>>,
 }
 
 impl Mcp {
     pub fn new(app: Arc<App>, fixed: Option<Actor>) -> Mcp {
-        Mcp { app, fixed }
+        let described = app.tools.iter().map(|entry| (entry.id.clone(), describe(entry))).collect();
+        Mcp { app, fixed, described: Arc::new(described) }
     }
 
     /// Who sent this request. The HTTP layer in front has authenticated it.
@@ -82,12 +86,12 @@ impl ServerHandler for Mcp {
     ) -> Result<ListToolsResult, ErrorData> {
         let actor = self.actor(&context)?;
         let visible = |entry: &&Arc<Entry>| !entry.spec.effect.is_outward() || actor.may(Scope::Write);
-        let tools = self.app.tools.iter().filter(visible).map(|entry| describe(entry)).collect();
+        let tools = self.app.tools.iter().filter(visible).filter_map(|entry| self.described.get(&entry.id).cloned()).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.app.tools.find(name).map(|entry| describe(entry))
+        self.described.get(&self.app.tools.find(name)?.id).cloned()
     }
 
     async fn call_tool(

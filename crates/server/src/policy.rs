@@ -4,12 +4,12 @@
 //! by a person are allowed; destructive calls always ask. Patterns in the configuration come first.
 //! Whatever is unclear asks.
 
-use sdk::Effect;
+use sdk::{Effect, Error, Result};
 use serde_json::Value;
 
 use crate::actor::{Actor, ActorKind, Scope};
 use crate::config;
-use crate::tools::Entry;
+use crate::tools::{Catalogue, Entry};
 
 /// What the policy says to one call.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,22 @@ impl Policy {
         Policy { deny: patterns(&config.deny), ask: patterns(&config.ask), allow: patterns(&config.allow) }
     }
 
+    /// A pattern that fits no tool is a mistake, and one in `deny` a dangerous one.
+    pub fn check(&self, tools: &Catalogue) -> Result<()> {
+        for pattern in self.deny.iter().chain(&self.ask).chain(&self.allow) {
+            if !tools.iter().any(|tool| pattern.matches(&tool.id)) {
+                let text = &pattern.0;
+                return Err(Error::invalid_input(format!("the policy's pattern `{text}` fits no tool; ids look like gohighlevel.add_tags")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the answer to this tool may be that a person has to decide.
+    pub fn may_ask(&self, tool: &str, effect: Effect) -> bool {
+        effect.is_outward() || matching(&self.ask, tool).is_some()
+    }
+
     /// Decides one call. The arguments are part of the question; the default table does not read them.
     pub fn decide(&self, actor: &Actor, tool: &Entry, _arguments: &Value) -> Decision {
         let effect = tool.spec.effect;
@@ -44,7 +60,9 @@ impl Policy {
         if let Some(rule) = matching(&self.deny, &tool.id) {
             return Decision::Deny(format!("the policy denies `{rule}`"));
         }
-        if let Some(rule) = matching(&self.ask, &tool.id) {
+        // Our own sync does not wait for a person.
+        let own = actor.kind == ActorKind::System && !effect.is_outward();
+        if let Some(rule) = matching(&self.ask, &tool.id).filter(|_| !own) {
             return Decision::Ask(format!("the policy asks for `{rule}`"));
         }
         if matching(&self.allow, &tool.id).is_some() && effect != Effect::Destructive {

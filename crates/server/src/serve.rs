@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sdk::{Error, Result};
 use tokio::net::TcpListener;
@@ -10,6 +11,9 @@ use tokio::task::JoinHandle;
 use crate::api;
 use crate::app::App;
 use crate::identity::keys;
+
+/// How long the last answers may take to leave.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// A server that accepts requests.
 pub struct Server {
@@ -43,10 +47,13 @@ impl Server {
     }
 
     /// Accepts nothing more, finishes running calls, then the audit.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.app.stop().await;
-        // Connections that a client keeps open without a request do not hold up the end.
-        self.accepting.abort();
+        // The last answers still have to leave; connections that a client keeps open without a
+        // request do not hold up the end.
+        if tokio::time::timeout(LAST_ANSWERS, &mut self.accepting).await.is_err() {
+            self.accepting.abort();
+        }
     }
 }
 

@@ -151,8 +151,12 @@ async fn once(work: walk::Work) -> Result<Report> {
         Ok(gate) => gate,
         Err(_) => {
             let last = gate.lock().await;
-            let report = last.clone();
-            return report.ok_or_else(|| Error::unavailable("the sync that was running failed; try again"));
+            // What was running may have been less than what is asked for, or have failed.
+            let enough = |report: &&Report| work.mode == Mode::Incremental || report.mode == work.mode.as_str();
+            if let Some(report) = last.as_ref().filter(enough) {
+                return Ok(report.clone());
+            }
+            last
         }
     };
     *last = None;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::calls::Scope;
+use crate::policy::Policy;
 
 /// The tools of this installation, in the order of their ids.
 pub struct Catalogue {
@@ -40,12 +41,16 @@ pub enum Run {
 }
 
 impl Catalogue {
-    pub fn new(connectors: &[ErasedConnector], built_in: Vec<(&'static str, Tool<Scope>)>) -> Result<Catalogue> {
+    pub fn new(
+        connectors: &[ErasedConnector],
+        built_in: Vec<(&'static str, Tool<Scope>)>,
+        policy: &Policy,
+    ) -> Result<Catalogue> {
         let vendors = connectors.iter().flat_map(|c| {
-            c.tools.iter().map(|tool| Entry::new(c.id, tool.spec.clone(), Run::Connector(tool.clone())))
+            c.tools.iter().map(|tool| Entry::new(c.id, tool.spec.clone(), Run::Connector(tool.clone()), policy))
         });
         let ours = built_in.into_iter().map(|(ecosystem, tool)| {
-            Entry::new(ecosystem, tool.spec.clone(), Run::BuiltIn(Arc::new(tool)))
+            Entry::new(ecosystem, tool.spec.clone(), Run::BuiltIn(Arc::new(tool)), policy)
         });
         let mut entries = BTreeMap::new();
         for entry in vendors.chain(ours) {
@@ -89,11 +94,11 @@ impl Entry {
         Err(Error::invalid_input(faults.join("; ")))
     }
 
-    fn new(ecosystem: &'static str, mut spec: Spec, run: Run) -> Result<Entry> {
+    fn new(ecosystem: &'static str, mut spec: Spec, run: Run, policy: &Policy) -> Result<Entry> {
         let id = format!("{ecosystem}.{}", spec.name);
         let validator = jsonschema::validator_for(&spec.input)
             .map_err(|e| Error::internal(format!("the schema of {id} is not valid: {e}")))?;
-        if spec.effect.is_outward() {
+        if policy.may_ask(&id, spec.effect) {
             spec.output = or_pending(&spec.output);
         }
         let version = hex::encode(Sha256::digest(format!("{}\n{}\n{}", id, spec.description, spec.input)));

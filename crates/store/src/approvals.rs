@@ -155,6 +155,17 @@ pub async fn list(
     Ok(page(rows, limit, |row| encode_cursor(row.created_at, &row.id.to_string())))
 }
 
+/// What is pending for the very same call.
+pub async fn pending_of(tenant: &Tenant, tool: &str, arguments_hash: &str, now: DateTime<Utc>) -> Result<Vec<Approval>> {
+    let query = Entity::find()
+        .filter(Column::TenantId.eq(tenant.id()))
+        .filter(Column::State.eq(ApprovalState::Pending))
+        .filter(Column::ToolName.eq(tool))
+        .filter(Column::ArgumentsHash.eq(arguments_hash))
+        .filter(Column::ExpiresAt.gt(now));
+    Ok(query.order_by_asc(Column::CreatedAt).all(tenant.read()).await?)
+}
+
 /// How many are pending and have not expired.
 pub async fn pending(tenant: &Tenant, now: DateTime<Utc>) -> Result<u64> {
     let query = Entity::find()

@@ -1,8 +1,9 @@
 //! Which account the copied rows of an ecosystem come from, so that sample rows never pass for a business's own.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
+use crate::sql::Sql;
 use crate::{Result, Tenant, Tx, micros};
 
 /// The account that the rows of an ecosystem came from last; None where nothing was ever connected.
@@ -44,13 +45,24 @@ async fn remove(tx: &Tx, ecosystem: &str) -> Result<()> {
         let mut sql = tx.sql("DELETE FROM ");
         sql.push(dependent).push(" WHERE tenant_id = ").bind(tx.tenant_id());
         sql.push(" AND contact_id IN (SELECT id FROM contacts WHERE tenant_id = ").bind(tx.tenant_id());
-        sql.push(" AND ecosystem = ").bind(ecosystem).push(")");
+        sql.push(" AND ecosystem = ").bind(ecosystem);
+        since_connected(&mut sql, tx, ecosystem, "last_synced");
+        sql.push(")");
         tx.execute(sql).await?;
     }
-    for table in ["contacts", "opportunities", "sync_runs"] {
-        of_ecosystem(tx, &format!("DELETE FROM {table}"), ecosystem).await?;
+    for (table, time) in [("contacts", "last_synced"), ("opportunities", "last_synced"), ("sync_runs", "started_at")] {
+        let mut sql = tx.sql("DELETE FROM ");
+        sql.push(table).push(" WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem);
+        since_connected(&mut sql, tx, ecosystem, time);
+        tx.execute(sql).await?;
     }
     Ok(())
+}
+
+/// Only what came since this account was connected: rows of an account before it may be a business's own.
+fn since_connected(sql: &mut Sql, tx: &Tx, ecosystem: &str, time: &str) {
+    sql.push(" AND ").push(time).push(" >= (SELECT connected_at FROM connections WHERE tenant_id = ");
+    sql.bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem).push(")");
 }
 
 async fn mark_deleted(tx: &Tx, ecosystem: &str, now: DateTime<Utc>) -> Result<()> {
@@ -60,12 +72,16 @@ async fn mark_deleted(tx: &Tx, ecosystem: &str, now: DateTime<Utc>) -> Result<()
         sql.push(" AND ecosystem = ").bind(ecosystem).push(" AND deleted_at IS NULL");
         tx.execute(sql).await?;
     }
+    // A walk that was cut off must not go on over another account.
+    let mut sql = tx.sql("UPDATE sync_runs SET state = 'cancelled', cursor = NULL WHERE state = 'running' AND tenant_id = ");
+    sql.bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem);
+    tx.execute(sql).await?;
     Ok(())
 }
 
-async fn of_ecosystem(tx: &Tx, statement: &str, ecosystem: &str) -> Result<(), DbErr> {
+async fn of_ecosystem(tx: &Tx, statement: &str, ecosystem: &str) -> Result<()> {
     let mut sql = tx.sql(statement);
     sql.push(" WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem);
-    tx.connection().execute_raw(sql.statement()).await?;
+    tx.execute(sql).await?;
     Ok(())
 }

@@ -23,9 +23,7 @@ pub enum StoreError {
     )]
     Newer { place: String, unknown: String },
     /// The schema is older than this version and nobody asked to change it.
-    #[error(
-        "the database {place} needs {count} migrations. Run `enterprise-mcp migrate`"
-    )]
+    #[error("the database {place} needs {count} migrations. Run `enterprise-mcp migrate`")]
     Older { place: String, count: usize },
     /// A cursor that none of our answers contained.
     #[error("the cursor {0:?} is not one that was given out; ask again without a cursor")]

@@ -224,12 +224,12 @@ impl Sending {
         if never_sent { Failure { error, repeat: true } } else { self.lost(error) }
     }
 
-    /// No answer that tells what happened: a read may be repeated, a write may not.
+    /// No answer that tells what happened. What may be repeated is; a write that never got an answer
+    /// has an unknown outcome.
     fn lost(&self, error: Error) -> Failure {
-        if self.repeatable {
-            return Failure { repeat: error.is_temporary(), error };
-        }
-        Failure { error: error.with_unknown_outcome(), repeat: false }
+        let repeat = self.repeatable && error.is_temporary();
+        let reads = matches!(*self.request.method(), Method::GET | Method::HEAD);
+        Failure { error: if reads { error } else { error.with_unknown_outcome() }, repeat }
     }
 
     fn paused(&self) -> Error {
@@ -248,6 +248,9 @@ impl Sending {
     }
 }
 
+/// A vendor that asks for more than this has mistaken the unit.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 /// The wait before the next attempt: at least what the vendor asked for, never beyond the deadline.
 fn fitting(wait: Option<Duration>, asked: Option<Duration>, deadline: Instant) -> Option<Duration> {
     let wait = wait?.max(asked.unwrap_or_default());
@@ -259,10 +262,10 @@ fn fitting(wait: Option<Duration>, asked: Option<Duration>, deadline: Instant) -
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
     if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let now = httpdate::parse_http_date(headers.get(http::header::DATE)?.to_str().ok()?).ok()?;
-    httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
+    Some(httpdate::parse_http_date(text).ok()?.duration_since(now).ok()?.min(LONGEST_WAIT))
 }
 
 /// Tells the observer of the attempt when it ends, however it ends.

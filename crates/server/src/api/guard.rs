@@ -82,7 +82,8 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
     let Some(key) = presented(request.headers()) else {
         return unauthenticated("Send an API key as `Authorization: Bearer …` or `X-API-Key`.");
     };
-    let door = if request.uri().path().starts_with("/mcp/run/") { Door::Rest } else { Door::Mcp };
+    let path = request.uri().path();
+    let door = if path.starts_with("/mcp/run/") || path.starts_with("/api/") { Door::Rest } else { Door::Mcp };
     let client = text(request.headers(), header::USER_AGENT).map(|client| client.chars().take(200).collect());
     match keys::verify(&app, key).await {
         Ok(Some(actor)) => {

@@ -1,8 +1,11 @@
 //! The brain's tools, each a line.
 
-use sdk::{Result, Tool};
+use schemars::JsonSchema;
+use sdk::{Error, Result, Tool};
+use serde::{Deserialize, Serialize};
 
 use super::contacts::{self, FollowUps, Found, NeedsFollowUp, Search};
+use super::pages;
 use super::memory::{self, RecordOutcome, RecordedOutcome, SaveContext, SavedContext};
 use super::report::{self, GetInsights, GetRecommendations, Insights, Recommendations};
 use super::stats::{self, GetSyncStats, SyncStats};
@@ -15,6 +18,7 @@ pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
         ("contacts", Tool::read("search", search)),
         ("contacts", Tool::read("view_360", view_360)),
         ("contacts", Tool::read("needs_follow_up", needs_follow_up)),
+        ("contacts", Tool::read("page", page)),
         ("contacts", Tool::internal("save_context", save_context)),
         ("contacts", Tool::internal("record_outcome", record_outcome)),
         ("gohighlevel", Tool::read("get_sync_stats", get_sync_stats)),
@@ -22,6 +26,48 @@ pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
         ("gohighlevel", Tool::read("analyze_contact", analyze_contact)),
         ("gohighlevel", Tool::read("get_recommendations", get_recommendations)),
     ]
+}
+
+/// One page of the business in Markdown: dashboard, urgent_today, recent_changes, daily_briefing, or
+/// prepare_for_a_call with a contact. It is what MCP resources and prompts show.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct GetPage {
+    /// Which page.
+    page: PageName,
+    /// Whom the call is with: a name, a nickname, an id, or "NAME from COMPANY".
+    #[schemars(length(min = 1, max = 200))]
+    contact: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum PageName {
+    Dashboard,
+    UrgentToday,
+    RecentChanges,
+    DailyBriefing,
+    PrepareForACall,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PageText {
+    text: String,
+}
+
+async fn page(scope: &Scope, args: GetPage) -> Result<PageText> {
+    let (tenant, now) = (&scope.tenant, scope.now);
+    let text = match args.page {
+        PageName::Dashboard => pages::dashboard(tenant, now).await?,
+        PageName::UrgentToday => pages::urgent_today(tenant, now).await?,
+        PageName::RecentChanges => pages::recent_changes(tenant, now).await?,
+        PageName::DailyBriefing => pages::daily_briefing(tenant, now).await?,
+        PageName::PrepareForACall => {
+            let contact = args.contact.ok_or_else(|| Error::invalid_input("contact: say whom the call is with"))?;
+            pages::prepare_for_a_call(tenant, now, &contact).await?
+        }
+    };
+    Ok(PageText { text })
 }
 
 async fn search(scope: &Scope, args: Search) -> Result<Found> {

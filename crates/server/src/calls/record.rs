@@ -88,10 +88,13 @@ fn described(error: &Error) -> String {
 
 /// The effect took place and its record did not: the intent is on record, so the truth is "unknown".
 fn unrecorded(entry: &Entry, outcome: &Outcome, error: Error) -> Outcome {
-    let happened = entry.spec.effect.is_outward() && matches!(outcome, Outcome::Done(_));
-    Outcome::Failed(if happened {
-        Error::unavailable(format!("{} was carried out, but its record could not be written; do not repeat it before you have looked", entry.id))
-            .with_unknown_outcome()
+    let perhaps = match outcome {
+        Outcome::Done(_) => entry.spec.effect.is_outward(),
+        Outcome::Failed(e) => e.outcome_unknown,
+        _ => false,
+    };
+    Outcome::Failed(if perhaps {
+        Error::unavailable(format!("{} was sent, but what came of it could not be recorded", entry.id)).with_unknown_outcome()
     } else {
         Error::unavailable("the audit cannot be written, so there is no answer").with_source(error)
     })

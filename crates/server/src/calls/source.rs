@@ -1,6 +1,7 @@
 //! Where an answer comes from, and what stands in when the vendor fails.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sdk::connector::ErasedTool;
 use sdk::{Effect, Error, Kind, Result, http};
@@ -11,6 +12,9 @@ use crate::actor::Actor;
 use crate::app::App;
 use crate::brain;
 use crate::tools::Entry;
+
+/// What the brain gets of a call's time when the vendor has used up the rest.
+const STAND_IN: Duration = Duration::from_secs(5);
 
 /// How true an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +51,8 @@ pub(super) async fn at_vendor(
     let call = http::Call {
         execution: Some(begun.id),
         key: request.approved.unwrap_or(begun.id).to_string(),
-        deadline: begun.started + entry.spec.deadline,
+        // Time is left for the brain to stand in.
+        deadline: begun.started + entry.spec.deadline.saturating_sub(STAND_IN),
     };
     let (opening, source) = app.connections.open(entry.ecosystem, call)?;
     match tool.run(opening, request.arguments.clone()).await {

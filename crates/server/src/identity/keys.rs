@@ -101,8 +101,8 @@ pub async fn seed(app: &Arc<App>) -> Result<()> {
     let key = match app.config.secrets.get("MCP_API_KEY") {
         Some(key) => key.expose_secret().to_owned(),
         None => match std::fs::read_to_string(file(app)) {
-            Ok(key) => key.trim().to_owned(),
-            Err(_) => make_file(app)?,
+            Ok(key) if !key.trim().is_empty() => key.trim().to_owned(),
+            _ => make_file(app)?,
         },
     };
     if key.len() < 16 {
@@ -110,9 +110,32 @@ pub async fn seed(app: &Arc<App>) -> Result<()> {
     }
     let known = api_keys::by_hash(&app.store.system(), &digest(&key)).await.map_err(crate::unavailable)?;
     if known.is_none() {
-        insert(app, "first key", &key, &[Scope::Read, Scope::Write], None).await?;
+        revoke_seeded(app).await?;
+        match insert(app, SEEDED, &key, &[Scope::Read, Scope::Write], None).await {
+            Ok(id) => app.audit.event(DEFAULT_TENANT, "key_created", None, &Actor::terminal(), &json!({"key": id, "name": SEEDED})).await?,
+            // Another replica that started at the same moment was first.
+            Err(e) if is_duplicate(&e) => {}
+            Err(e) => return Err(e),
+        }
     }
     Ok(())
+}
+
+/// The name of the key that the installation starts with.
+const SEEDED: &str = "first key";
+
+/// A new first key ends the ones before: changing `MCP_API_KEY` is how a leaked one is rotated.
+async fn revoke_seeded(app: &Arc<App>) -> Result<()> {
+    let keys = api_keys::list(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)?;
+    for key in keys.iter().filter(|key| key.name == SEEDED && key.revoked_at.is_none()) {
+        revoke(app, &Actor::terminal(), key.id).await?;
+    }
+    Ok(())
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<store::StoreError>());
+    source.is_some_and(store::StoreError::is_duplicate)
 }
 
 /// The generated key, for the welcome text. A key that the operator chose is never printed.
@@ -134,8 +157,12 @@ fn make_file(app: &App) -> Result<String> {
     let (key, path) = (random()?, file(app));
     let write = || {
         std::fs::create_dir_all(&app.config.server.data_dir)?;
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        writeln!(file, "{key}")
+        // A kill in between must not leave half a key.
+        let draft = path.with_extension("new");
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        writeln!(file, "{key}")?;
+        file.sync_all()?;
+        std::fs::rename(&draft, &path)
     };
     write().map_err(|e| Error::unavailable(format!("{} cannot be written; set DATA_DIR", path.display())).with_source(e))?;
     Ok(key)

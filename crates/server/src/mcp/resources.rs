@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use rmcp::model::{CacheScope, ErrorData, ReadResourceResult, Resource, ResourceContents};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::actor::{Actor, Scope};
+use crate::actor::Actor;
 use crate::app::App;
-use crate::brain;
-use crate::calls;
+use crate::calls::{self, Outcome, Request, Source};
 
 /// uri, name, title, description
 const RESOURCES: &[(&str, &str, &str, &str)] = &[
@@ -30,22 +29,30 @@ pub(super) fn list() -> Vec<Resource> {
 }
 
 pub(super) async fn read(app: &Arc<App>, actor: &Actor, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    if !actor.may(Scope::Read) {
-        return Err(ErrorData::invalid_params("this key may not read", None));
-    }
-    let (tenant, now) = (app.store.tenant(&actor.tenant), app.clock.now());
-    let page = match uri {
-        "business://dashboard" => brain::pages::dashboard(&tenant, now).await,
-        "business://urgent-today" => brain::pages::urgent_today(&tenant, now).await,
-        "business://recent-changes" => brain::pages::recent_changes(&tenant, now).await,
-        _ => return Err(ErrorData::invalid_params(format!("there is no resource `{uri}`"), Some(json!({"uri": uri})))),
+    let known = RESOURCES.iter().find(|(known, ..)| *known == uri);
+    let Some((_, name, ..)) = known else {
+        return Err(ErrorData::invalid_params(format!("there is no resource `{uri}`"), Some(json!({"uri": uri}))));
     };
-    let text = page.map_err(|e| ErrorData::internal_error(calls::explain(&e), None))?;
-    let text = format!("{}{text}", if app.connections.is_sample() { SAMPLE } else { "" });
+    let text = page(app, actor, json!({"page": name})).await?;
     let contents = ResourceContents::text(text, uri).with_mime_type("text/markdown");
     Ok(ReadResourceResult::new(vec![contents]).with_ttl_ms(30_000).with_cache_scope(CacheScope::Private))
 }
 
+/// A page of the brain. It is a call like any other: decided, and on record.
+pub(super) async fn page(app: &Arc<App>, actor: &Actor, arguments: Value) -> Result<String, ErrorData> {
+    let reply = calls::call(app, actor, Request::new("contacts.page", arguments)).await;
+    let refused = |message: String| ErrorData::invalid_params(message, None);
+    let done = match reply.map_err(|unknown| refused(unknown.message))?.outcome {
+        Outcome::Done(done) => done,
+        Outcome::Denied(reason) => return Err(refused(format!("Denied: {reason}."))),
+        Outcome::Failed(e) => return Err(refused(calls::explain(&e))),
+        Outcome::Pending(_) => return Err(refused("the policy wants a person to decide; use the tool contacts_page".into())),
+    };
+    let text = done.data["text"].as_str().unwrap_or_default();
+    let notice = if done.source == Source::Sample { SAMPLE } else { "" };
+    Ok(format!("{notice}{text}"))
+}
+
 /// Stands above every page that was made from invented data.
-pub(super) const SAMPLE: &str =
+const SAMPLE: &str =
     "> **Sample data.** No ecosystem is connected; this is the built-in sample business, not a real one.\n\n";

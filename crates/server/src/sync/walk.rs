@@ -57,7 +57,11 @@ pub async fn all(work: &Work) -> Result<Report> {
 /// Walks one stream from where the last walk was cut off, or from its beginning.
 async fn stream_of(work: &Work, stream: &ErasedStream) -> Result<StreamReport> {
     let mut walk = Walk::begin(work, stream).await?;
-    let outcome = walk.pages().await;
+    let outcome = tokio::select! {
+        outcome = walk.pages() => outcome,
+        // The row stays as it is: the walk goes on from there after the next start.
+        () = work.app.shutdown.cancelled() => return Err(Error::unavailable("the server is stopping; the sync goes on after its start")),
+    };
     let finished = walk.finish(outcome.as_ref().err()).await;
     outcome?;
     finished
@@ -81,6 +85,7 @@ impl<'a> Walk<'a> {
     async fn begin(work: &'a Work, stream: &'a ErasedStream) -> Result<Walk<'a>> {
         let now = work.app.clock.now();
         let left = (work.end - now).to_std().unwrap_or_default();
+        work.app.connections.get(work.ecosystem)?.refuse_if_changed(&work.tenant).await?;
         let call = Call { execution: Some(work.execution), key: work.execution.to_string(), deadline: Instant::now() + left };
         let (opening, _) = work.app.connections.open(work.ecosystem, call)?;
         let opened = stream.open(opening)?;
@@ -141,13 +146,15 @@ impl<'a> Walk<'a> {
     async fn finish(&mut self, failure: Option<&Error>) -> Result<StreamReport> {
         let now = self.work.app.clock.now();
         let mut message = failure.map(ToString::to_string);
-        if failure.is_none() && self.since.is_none() && self.stream.complete {
-            match self.total {
-                Some(total) if (self.row.fetched as u64) < total => {
-                    message = Some(format!("{} of {total} were seen, so no deletion was believed", self.row.fetched));
-                }
-                _ => self.row.deleted = write::deletions(self.work, self.stream.name, self.run, self.started_at, now).await? as i64,
-            }
+        let whole = failure.is_none() && self.since.is_none() && self.stream.complete;
+        let short = whole && self.total.is_some_and(|total| (self.row.fetched as u64) < total);
+        if short {
+            let total = self.total.unwrap_or_default();
+            message = Some(format!("only {} of {total} were seen, so no deletion was believed; the next sync tries again", self.row.fetched));
+        }
+        // An empty answer, or one that does not say how many there are, proves nothing.
+        if whole && !short && self.total.is_some() && self.row.fetched > 0 {
+            self.row.deleted = write::deletions(self.work, self.stream.name, self.run, self.started_at, now).await? as i64;
         }
         self.row.errors += i64::from(failure.is_some());
         let state = if failure.is_some() { "failed" } else { "done" };
@@ -156,7 +163,7 @@ impl<'a> Walk<'a> {
         }
         let ended = rows::finish(&self.work.tenant, self.run, state, message.as_deref(), &self.row, now);
         ended.await.map_err(crate::unavailable)?;
-        if failure.is_none() {
+        if failure.is_none() && !short {
             let full_at = self.since.is_none().then_some(self.started_at);
             let streams = (self.work.ecosystem, self.stream.name);
             let moved = rows::put_cursor(&self.work.tenant, streams, Some(self.started_at), full_at, now);
@@ -164,7 +171,9 @@ impl<'a> Walk<'a> {
         }
         let labels = [("ecosystem", self.work.ecosystem), ("stream", self.stream.name), ("state", state)];
         metrics::counter!("sync_runs_total", &labels).increment(1);
-        Ok(report(self.stream.name, &self.row))
+        let mut report = report(self.stream.name, &self.row);
+        report.error = message;
+        Ok(report)
     }
 }
 

@@ -120,3 +120,56 @@ async fn a_key_without_write_is_denied_before_anybody_is_asked() {
     assert_eq!(approvals["approvals"], json!([]));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_same_call_asked_twice_is_one_approval() {
+    let server = TestServer::sqlite().await;
+    let (_, first) = ask(&server, "twice").await;
+    let (_, second) = ask(&server, "twice").await;
+    let (_, other) = ask(&server, "another").await;
+    assert_eq!(first, second);
+    assert_ne!(first, other);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_denied_since_stays_denied() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut id = None;
+    for deny in [vec![], vec!["gohighlevel.add_*".to_owned()]] {
+        let mut config = crate::support::config(&[]);
+        config.server.data_dir = folder.path().to_owned();
+        config.policy.deny = deny;
+        let app = crate::support::app(config).await.unwrap();
+        let server = server::serve::Server::start(app).await.unwrap();
+        let (http, place) = (server::app::client().unwrap(), tempfile::tempdir().unwrap());
+        let server = TestServer { server, http, folder: place, database: None };
+        match id {
+            None => id = Some(ask(&server, "denied-later").await.1),
+            Some(id) => {
+                approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
+                let view = settled(&server, id).await;
+                assert_eq!(view["state"], "failed", "{view}");
+                assert!(view["result"].to_string().contains("denies"), "{view}");
+            }
+        }
+        server.stop().await;
+    }
+}
+
+/// A kill between taking the call and writing down what came of it: the record of the call decides.
+#[tokio::test]
+async fn an_execution_that_was_cut_off_is_settled_from_its_record() {
+    on_both(|_| {}, |server| async move {
+        let (_, id) = ask(&server, "cut-off").await;
+        let (app, now) = (server.app(), server.app().clock.now());
+        let tenant = app.store.tenant("default");
+        let by = json!({"name": "test"});
+        let long_ago = now - chrono::Duration::minutes(30);
+        store::approvals::decide(&tenant, id, store::approvals::Decision::Approve, &by, None, long_ago).await.unwrap();
+        store::approvals::take(&tenant, id, now).await.unwrap().expect("taken");
+        approvals::tidy(app).await.unwrap();
+        assert_eq!(settled(&server, id).await["state"], "unknown");
+    })
+    .await;
+}

@@ -128,3 +128,30 @@ async fn slow_vendor_calls_do_not_hold_up_the_health_check() {
     calls.iter().for_each(|call| call.abort());
     server.stop().await;
 }
+
+/// One start without the key must not cost a business what its people wrote.
+#[tokio::test]
+async fn a_start_without_the_key_keeps_what_people_wrote() {
+    let (vendor, folder) = (vendor().await, tempfile::tempdir().unwrap());
+    let server = connected(&vendor, folder.path()).await;
+    server.data("gohighlevel.sync_all_contacts", json!({})).await;
+    let contact = server.data("gohighlevel.read_contacts", json!({"limit": 1})).await["contacts"][0]["id"].clone();
+    server.data("contacts.save_context", json!({"contact": contact, "notes": "prefers mornings"})).await;
+    server.stop().await;
+
+    let mut config = support::config(&[]);
+    config.server.data_dir = folder.path().to_owned();
+    let app = support::app(config).await.unwrap();
+    let sample = Server::start(app).await.unwrap();
+    let sample = TestServer { server: sample, http: server::app::client().unwrap(), folder: tempfile::tempdir().unwrap(), database: None };
+    sample.data("gohighlevel.sync_all_contacts", json!({})).await;
+    sample.stop().await;
+
+    let server = connected(&vendor, folder.path()).await;
+    server.data("gohighlevel.sync_all_contacts", json!({})).await;
+    let view = server.data("contacts.view_360", json!({"contact": contact})).await;
+    assert!(view.to_string().contains("prefers mornings"), "{view}");
+    let stats = store::contacts::stats(&server.app().store.tenant("default"), None).await.unwrap();
+    assert_eq!(stats.contacts, 40, "and nothing of the sample business is left");
+    server.stop().await;
+}

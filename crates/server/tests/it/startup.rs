@@ -126,3 +126,29 @@ fn commands_work_beside_each_other() {
     assert!(run(&["approvals", "list"]).is_empty());
     assert!(run(&["doctor"]).contains("the sample business answers"));
 }
+
+#[tokio::test]
+async fn a_policy_that_fits_no_tool_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = at(folder.path());
+    config.policy.deny = vec!["gohighlevel_send_sms".into()];
+    let text = refusal(config).await;
+    assert!(text.contains("gohighlevel_send_sms") && text.contains("fits no tool"), "{text}");
+}
+
+#[tokio::test]
+async fn a_new_first_key_ends_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    for key in ["the-first-key-of-all", "the-key-after-a-leak"] {
+        let mut config = support::config(&[("MCP_API_KEY", key)]);
+        config.server.data_dir = folder.path().to_owned();
+        let app = support::app(config).await.unwrap();
+        let server = Server::start(app).await.unwrap();
+        let http = server::app::client().unwrap();
+        let status = |key: &'static str| http.get(format!("{}/mcp/tools", server.url())).bearer_auth(key).send();
+        assert_eq!(status(key).await.unwrap().status(), 200);
+        let other = if key.contains("leak") { "the-first-key-of-all" } else { "the-key-after-a-leak" };
+        assert_eq!(status(other).await.unwrap().status(), 401);
+        server.stop().await;
+    }
+}

@@ -96,3 +96,15 @@ async fn the_brain_fills_itself_after_the_start() {
     assert!(caller.is_none_or(|caller| caller == "run"), "the schedule's sync is on record as a run");
     server.stop().await;
 }
+
+/// A vendor that answers 200 with less than it has: nothing is believed deleted, and the report says so.
+#[tokio::test]
+async fn an_answer_that_is_too_short_deletes_nothing() {
+    let server = TestServer::sqlite().await;
+    sync(&server, "full").await;
+    server.app().sandbox.faults().next_on("/contacts/search", 1, Fault::Html);
+    let (status, body) = server.run("gohighlevel.sync_all_contacts", json!({"mode": "full"})).await;
+    assert!(status >= 500, "{body}");
+    assert_eq!(count(&server).await, 1206);
+    server.stop().await;
+}

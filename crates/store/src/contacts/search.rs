@@ -2,7 +2,8 @@
 //!
 //! The databases find candidates by pieces of the words (FTS5's and pg_trgm's indexes both answer "contains these three
 //! or more letters"), the strictest demand first; then [`rank`] orders them in the same way for both. A word with one
-//! typo keeps its beginning or its end, so one of two pieces is found; these are far rarer than single trigrams.
+//! typo keeps two of its three thirds, one with two typos keeps one; such pieces are far rarer than single trigrams, so
+//! that few candidates have to be read.
 
 use std::collections::HashSet;
 
@@ -16,51 +17,69 @@ use crate::{Result, Tenant};
 /// How many matches a query has at most.
 pub const RANKED: usize = 50;
 
-/// How many candidates one demand may bring.
-const CANDIDATES: i64 = 500;
+/// What must be contained for a word: all pieces of one of these sets.
+type Word = Vec<Vec<String>>;
 
-/// A best match above this is taken for what was meant, and looser demands are not asked.
-const MEANT: f64 = 0.82;
-
-/// All of these must hold; each holds if one of its pieces is contained.
-type Demand = Vec<Vec<String>>;
+/// Contacts that contain all words in one of several ways.
+struct Demand {
+    /// One of these ways is enough; each wants all its words.
+    ways: Vec<Vec<Word>>,
+    /// Candidates at most. Demands that are less strict bring more, and the right one may be among the last.
+    most: i64,
+    /// A best match above this is taken for what was meant, and looser demands are not asked.
+    meant: f64,
+}
 
 /// The ids of the best matches, best first; at most one more than `enough`, and at most [`RANKED`].
 pub(super) async fn best(tenant: &Tenant, filter: &Filter, wanted: &Wanted, enough: usize) -> Result<Vec<i64>> {
-    let words = wanted.words();
     let mut seen = HashSet::new();
     let mut found = Vec::new();
-    for (step, demand) in demands(&words).into_iter().enumerate() {
-        // The first two demands are about what was typed, give or take a typo. The others are for when that fails.
-        let best = found.iter().map(|(score, _)| *score).fold(0.0, f64::max);
-        if found.len() > enough || (step >= 2 && best >= MEANT) {
-            break;
-        }
+    for demand in demands(&wanted.words()) {
         for candidate in candidates(tenant, filter, &demand).await? {
             if seen.insert(candidate.id) {
                 found.push((wanted.score(&candidate), candidate));
             }
+        }
+        if found.iter().any(|(score, _)| *score >= demand.meant) {
+            break;
         }
     }
     Ok(rank::order(found, RANKED.min(enough + 1)))
 }
 
 fn demands(words: &[String]) -> Vec<Demand> {
-    let exact: Demand = words.iter().filter_map(|word| Some(vec![whole(word)?])).collect();
+    let exact: Vec<Word> = words.iter().filter_map(|word| Some(vec![vec![whole(word)?]])).collect();
     if exact.is_empty() {
         // One-letter words only.
-        return vec![words.iter().map(|word| vec![format!(" {word}")]).collect()];
+        let begins = words.iter().map(|word| vec![vec![format!(" {word}")]]).collect();
+        return vec![Demand { ways: vec![begins], most: 500, meant: 0.0 }];
     }
-    let one_typo: Demand = words.iter().filter_map(|word| with_one_typo(word)).collect();
-    let any_exact: Demand = vec![exact.iter().flatten().cloned().collect()];
-    let more_typos: Demand = words.iter().map(|word| trigrams(word)).filter(|pieces| !pieces.is_empty()).collect();
-    let any_typo: Demand = vec![one_typo.iter().flatten().cloned().collect()];
-    let mut demands = vec![exact, one_typo, more_typos];
+    let one_typo: Vec<Word> = words.iter().filter_map(|word| with_one_typo(word)).collect();
+    let two_typos: Vec<Word> = words.iter().filter_map(|word| with_two_typos(word)).collect();
+    let any = |words: &[Word]| vec![vec![words.concat()]];
+    let mut demands = vec![
+        Demand { ways: vec![exact.clone()], most: 500, meant: 0.9 },
+        Demand { ways: one_changed(&exact, &one_typo), most: 500, meant: 0.925 },
+        Demand { ways: one_changed(&exact, &two_typos), most: 1_000, meant: 0.88 },
+    ];
     if words.len() > 1 {
-        demands.extend([any_exact, any_typo]);
+        demands.extend([
+            Demand { ways: vec![one_typo.clone()], most: 2_000, meant: 0.85 },
+            Demand { ways: vec![two_typos], most: 2_000, meant: 0.8 },
+            Demand { ways: any(&exact), most: 1_000, meant: 0.7 },
+            Demand { ways: any(&one_typo), most: 2_000, meant: 0.0 },
+        ]);
     }
-    demands.retain(|demand| !demand.is_empty());
     demands
+}
+
+/// All words as they were typed but one, each in its turn.
+fn one_changed(exact: &[Word], changed: &[Word]) -> Vec<Vec<Word>> {
+    let way = |at: usize| {
+        let words = exact.iter().enumerate();
+        words.map(|(index, word)| if index == at { changed[at].clone() } else { word.clone() }).collect()
+    };
+    (0..exact.len()).map(way).collect()
 }
 
 /// The word as it was typed: anywhere if it has three letters, else at the beginning of a word.
@@ -72,30 +91,45 @@ fn whole(word: &str) -> Option<String> {
     }
 }
 
-/// The word, its beginning, its end: whatever a single typo is, one of them is in the text. A swap of the two letters in
-/// the middle hits neither, because these two belong to no piece.
-fn with_one_typo(word: &str) -> Option<Vec<String>> {
-    let whole = whole(word)?;
-    let letters: Vec<char> = format!(" {word} ").chars().collect();
-    let middle = letters.len() / 2;
-    let head = (middle - 1).max(3).min(letters.len());
-    let tail = (letters.len() - middle - 1).max(3).min(letters.len());
-    let pieces = [&letters[..head], &letters[letters.len() - tail..]];
-    let mut all = vec![whole];
-    all.extend(pieces.into_iter().map(|piece| piece.iter().collect::<String>()));
-    Some(all)
+/// The word, or what is left of it whatever a single typo is: two of three thirds, or the beginning or the end of a short
+/// word. (Two letters swapped where two thirds meet leave one third only; that is left to [`with_two_typos`].)
+fn with_one_typo(word: &str) -> Option<Word> {
+    let mut sets = vec![vec![whole(word)?]];
+    match thirds(word) {
+        Some([a, b, c]) => {
+            sets.extend([vec![a.clone(), b.clone()], vec![b, c.clone()], vec![a, c]]);
+        }
+        None => {
+            let letters: Vec<char> = format!(" {word} ").chars().collect();
+            let length = (letters.len() / 2).saturating_sub(1).max(3).min(letters.len());
+            let (head, tail) = (&letters[..length], &letters[letters.len() - length..]);
+            sets.extend([head, tail].map(|piece| vec![piece.iter().collect()]));
+        }
+    }
+    Some(sets)
 }
 
-fn trigrams(word: &str) -> Vec<String> {
+/// Two typos leave one third as it was. Short words have too little to spare.
+fn with_two_typos(word: &str) -> Option<Word> {
+    match thirds(word) {
+        Some(thirds) => Some(thirds.map(|third| vec![third]).into()),
+        None => with_one_typo(word),
+    }
+}
+
+/// The word with the spaces around it in three pieces, if each has the three letters that an index needs.
+fn thirds(word: &str) -> Option<[String; 3]> {
     let letters: Vec<char> = format!(" {word} ").chars().collect();
-    letters.windows(3).map(|three| three.iter().collect()).collect()
+    let third = letters.len() / 3;
+    let pieces = [&letters[..third], &letters[third..2 * third], &letters[2 * third..]];
+    (third >= 3).then(|| pieces.map(|piece| piece.iter().collect()))
 }
 
 async fn candidates(tenant: &Tenant, filter: &Filter, demand: &Demand) -> Result<Vec<Candidate>> {
     let mut sql = tenant.sql("SELECT c.id, c.name, c.company, c.search_text, c.importance, c.last_activity FROM ");
     matching(&mut sql, demand);
     conditions(sql.push(" AND "), tenant, filter);
-    sql.push(" LIMIT ").bind(CANDIDATES);
+    sql.push(" LIMIT ").bind(demand.most);
     let sql = with_context(sql, filter);
     Ok(Candidate::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
@@ -110,56 +144,99 @@ fn with_context(sql: Sql, filter: &Filter) -> Sql {
 
 /// The contacts `c` whose text meets the demand: the one place where the two full-text indexes differ.
 fn matching(sql: &mut Sql, demand: &Demand) {
-    let indexed = demand.iter().flatten().all(|piece| piece.chars().count() >= 3);
+    let indexed = demand.ways.iter().flatten().flatten().flatten().all(|piece| piece.chars().count() >= 3);
     if sql.backend() == DbBackend::Sqlite && indexed {
-        let all: Vec<String> = demand.iter().map(|any| format!("({})", quoted(any).join(" OR "))).collect();
         sql.push("contacts_fts f CROSS JOIN contacts c ON c.id = f.rowid /*context*/ WHERE contacts_fts MATCH ");
-        sql.bind(all.join(" AND "));
+        let mut query = String::new();
+        nested(demand, &mut |part| match part {
+            Part::Text(text) => query.push_str(text),
+            Part::Piece(piece) => query.push_str(&format!("\"{}\"", piece.replace('"', "\"\""))),
+        });
+        sql.bind(query);
         return;
     }
-    sql.push("contacts c /*context*/ WHERE TRUE");
-    for any in demand {
-        for (index, piece) in any.iter().enumerate() {
-            sql.push(if index == 0 { " AND (" } else { " OR " }).push("c.search_text LIKE ");
-            sql.bind(format!("%{}%", like_escaped(piece))).push(ESCAPE);
-        }
-        sql.push(")");
-    }
+    sql.push("contacts c /*context*/ WHERE ");
+    nested(demand, &mut |part| {
+        match part {
+            Part::Text(text) => sql.push(text),
+            Part::Piece(piece) => {
+                sql.push("c.search_text LIKE ").bind(format!("%{}%", like_escaped(piece))).push(ESCAPE)
+            }
+        };
+    });
 }
 
-fn quoted(pieces: &[String]) -> Vec<String> {
-    pieces.iter().map(|piece| format!("\"{}\"", piece.replace('"', "\"\""))).collect()
+/// A part of a condition that both languages write alike.
+enum Part<'a> {
+    Text(&'static str),
+    Piece(&'a str),
+}
+
+fn nested<'a>(demand: &'a Demand, write: &mut impl FnMut(Part<'a>)) {
+    joined(&demand.ways, " OR ", write, &|way, write| {
+        joined(way, " AND ", write, &|word: &'a Word, write| {
+            joined(word, " OR ", write, &|set, write| {
+                joined(set, " AND ", write, &|piece, write| write(Part::Piece(piece)));
+            });
+        });
+    });
+}
+
+fn joined<'a, T, Write: FnMut(Part<'a>)>(
+    items: &'a [T],
+    between: &'static str,
+    write: &mut Write,
+    each: &impl Fn(&'a T, &mut Write),
+) {
+    write(Part::Text("("));
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            write(Part::Text(between));
+        }
+        each(item, write);
+    }
+    write(Part::Text(")"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_word_with_one_typo_keeps_a_piece() {
-        let typed = "fitzgerald";
-        let pieces = with_one_typo(typed).unwrap();
+    /// Every way to leave out, exchange, double or swap a letter.
+    fn typos(typed: &str) -> Vec<String> {
         let letters: Vec<char> = typed.chars().collect();
-        let mut meant: Vec<String> = Vec::new();
+        let mut all = Vec::new();
         for at in 0..letters.len() {
-            let (mut left_out, mut changed, mut doubled, mut swapped) =
-                (letters.clone(), letters.clone(), letters.clone(), letters.clone());
+            let [mut left_out, mut changed, mut doubled, mut swapped] = [(); 4].map(|()| letters.clone());
             left_out.remove(at);
             changed[at] = 'x';
             doubled.insert(at, 'x');
             swapped.swap(at, (at + 1).min(letters.len() - 1));
-            meant.extend([left_out, changed, doubled, swapped].map(|letters| letters.into_iter().collect::<String>()));
+            all.extend([left_out, changed, doubled, swapped].map(|letters| letters.into_iter().collect::<String>()));
         }
-        for word in meant {
-            let text = format!(" some {word} body ");
-            assert!(pieces.iter().any(|piece| text.contains(piece.as_str())), "{word} has none of {pieces:?}");
+        all
+    }
+
+    fn meets(word: &Word, text: &str) -> bool {
+        word.iter().any(|set| set.iter().all(|piece| text.contains(piece.as_str())))
+    }
+
+    #[test]
+    fn whatever_the_typo_is_some_pieces_are_left() {
+        for typed in ["smiths", "johnson", "catherine", "fitzgerald", "christopherson"] {
+            let (one, two) = (with_one_typo(typed).unwrap(), with_two_typos(typed).unwrap());
+            let missed = typos(typed).iter().filter(|meant| !meets(&one, &format!(" some {meant} body "))).count();
+            assert!(missed <= 2, "{typed}: {missed} typos are not met by {one:?}");
+            for meant in typos(typed) {
+                assert!(meets(&two, &format!(" some {meant} body ")), "{meant} has none of {two:?}");
+            }
         }
     }
 
     #[test]
     fn short_words_are_looked_up_at_the_beginning_of_words() {
-        assert_eq!(demands(&["jo".into()])[0], vec![vec![" jo".to_owned()]]);
-        assert_eq!(demands(&["j".into()]), vec![vec![vec![" j".to_owned()]]]);
-        assert!(with_one_typo("abc").unwrap().iter().all(|piece| piece.chars().count() >= 3));
+        assert_eq!(demands(&["jo".into()])[0].ways, [[[[" jo"]]]]);
+        assert_eq!(demands(&["j".into()])[0].ways, [[[[" j"]]]]);
+        assert!(with_one_typo("abc").unwrap().iter().flatten().all(|piece| piece.chars().count() >= 3));
     }
 }

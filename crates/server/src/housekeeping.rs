@@ -1,0 +1,51 @@
+//! What has to be tidied from time to time: effects and approvals that a kill left open, approvals
+//! that nobody decided, runs that ended long ago.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sdk::Result;
+use serde_json::{Value, json};
+
+use crate::actor::DEFAULT_TENANT;
+use crate::app::App;
+use crate::approvals;
+use crate::runs::{Every, Failure, Job, Schedule};
+
+const RUN: &str = "housekeeping";
+const EVERY_SECONDS: i64 = 300;
+/// Runs that ended longer ago than this are removed.
+const KEPT_RUNS: Duration = Duration::from_secs(90 * 24 * 3600);
+
+pub fn register(app: &Arc<App>) {
+    let weak = Arc::downgrade(app);
+    app.runs.register(RUN, move |_: Job, _: Value| {
+        let app = weak.upgrade();
+        async move {
+            let app = app.ok_or(Failure::Interrupted)?;
+            tidy(&app).await?;
+            Ok(Value::Null)
+        }
+    });
+}
+
+/// Once after the start, then every few minutes.
+pub async fn schedule(app: &Arc<App>) -> Result<()> {
+    let schedule = Schedule {
+        name: RUN.into(),
+        kind: RUN.into(),
+        input: json!({}),
+        every: Every::Seconds(EVERY_SECONDS),
+        at_once: true,
+        enabled: true,
+    };
+    app.runs.ensure(&app.store.tenant(DEFAULT_TENANT), schedule).await?;
+    Ok(())
+}
+
+async fn tidy(app: &Arc<App>) -> Result<()> {
+    app.audit.finish_interrupted().await?;
+    approvals::tidy(app).await?;
+    app.runs.purge(KEPT_RUNS).await?;
+    Ok(())
+}
