@@ -56,7 +56,7 @@ async fn fill(tenant: &Tenant, wanted: u64) -> Result<()> {
 
 async fn measure(tenant: &Tenant, wanted: u64, name: &str, typos: [usize; 2]) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(7);
-    let (mut times, mut right) = (Vec::new(), 0);
+    let (mut times, mut right, mut misses) = (Vec::new(), 0, Vec::new());
     for _ in 0..QUERIES {
         let meant = person(random.u64(0..wanted)).name.unwrap_or_default();
         let words: Vec<String> = meant
@@ -69,9 +69,14 @@ async fn measure(tenant: &Tenant, wanted: u64, name: &str, typos: [usize; 2]) ->
         let begun = Instant::now();
         let page = contacts::find(tenant, &filter, 10, None).await?;
         times.push(begun.elapsed());
-        right += usize::from(page.rows.first().and_then(|row| row.name.as_deref()) == Some(&meant));
+        let first = page.rows.first().and_then(|row| row.name.clone()).unwrap_or_default();
+        right += usize::from(first == meant);
+        if first != meant && misses.len() < 4 {
+            misses.push(format!("{:?} gave {first:?}, meant {meant:?}", words.join(" ")));
+        }
     }
     report(name, times, &format!("{right}/{QUERIES}"));
+    misses.iter().for_each(|miss| println!("    {miss}"));
     Ok(())
 }
 

@@ -156,7 +156,12 @@ pub async fn list(
 }
 
 /// What is pending for the very same call.
-pub async fn pending_of(tenant: &Tenant, tool: &str, arguments_hash: &str, now: DateTime<Utc>) -> Result<Vec<Approval>> {
+pub async fn pending_of(
+    tenant: &Tenant,
+    tool: &str,
+    arguments_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Approval>> {
     let query = Entity::find()
         .filter(Column::TenantId.eq(tenant.id()))
         .filter(Column::State.eq(ApprovalState::Pending))

@@ -73,7 +73,8 @@ async fn mark_deleted(tx: &Tx, ecosystem: &str, now: DateTime<Utc>) -> Result<()
         tx.execute(sql).await?;
     }
     // A walk that was cut off must not go on over another account.
-    let mut sql = tx.sql("UPDATE sync_runs SET state = 'cancelled', cursor = NULL WHERE state = 'running' AND tenant_id = ");
+    let mut sql =
+        tx.sql("UPDATE sync_runs SET state = 'cancelled', cursor = NULL WHERE state = 'running' AND tenant_id = ");
     sql.bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem);
     tx.execute(sql).await?;
     Ok(())
