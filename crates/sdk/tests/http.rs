@@ -115,7 +115,8 @@ async fn a_read_is_repeated_until_it_works_and_every_attempt_is_seen() {
     let (vendors, url) = serve().await;
     vendors.will([Next::Answer(503, &[], "busy"), Next::Answer(429, &[], "slow down")]);
     let (connection, seen) = connection(settings(), unlimited());
-    let answer = http(&connection, PATIENT).get("/things/{id}", format!("{url}/things/7?secret=1")).send().await.unwrap();
+    let answer =
+        http(&connection, PATIENT).get("/things/{id}", format!("{url}/things/7?secret=1")).send().await.unwrap();
     assert_eq!(answer.body, b"{\"ok\":true}");
     let seen = seen.lock().unwrap();
     let statuses: Vec<_> = seen.iter().map(|attempt| (attempt.number, attempt.status.unwrap().as_u16())).collect();
@@ -142,9 +143,13 @@ async fn the_wait_that_the_vendor_asks_for_is_honoured() {
 async fn a_refusal_is_not_repeated() {
     let (vendors, url) = serve().await;
     let (connection, _) = connection(settings(), unlimited());
-    for (status, kind) in
-        [(400, Kind::InvalidInput), (401, Kind::Unauthenticated), (403, Kind::Forbidden), (404, Kind::NotFound), (409, Kind::Conflict)]
-    {
+    for (status, kind) in [
+        (400, Kind::InvalidInput),
+        (401, Kind::Unauthenticated),
+        (403, Kind::Forbidden),
+        (404, Kind::NotFound),
+        (409, Kind::Conflict),
+    ] {
         let before = vendors.requests();
         vendors.will([Next::Answer(status, &[], "no")]);
         let error = http(&connection, PATIENT).get("/", url.clone()).send().await.unwrap_err();

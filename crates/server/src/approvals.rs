@@ -127,7 +127,8 @@ async fn asked_before(app: &Arc<App>, actor: &Actor, new: &NewApproval) -> Resul
     let tenant = app.store.tenant(&actor.tenant);
     let same = rows::pending_of(&tenant, &new.tool_name, &new.arguments_hash, app.clock.now()).await;
     let same = same.map_err(crate::unavailable)?.into_iter();
-    let mut same = same.filter(|row| row.tool_version == new.tool_version && row.requester["id"] == new.requester["id"]);
+    let mut same =
+        same.filter(|row| row.tool_version == new.tool_version && row.requester["id"] == new.requester["id"]);
     Ok(same.next())
 }
 
@@ -160,7 +161,8 @@ pub async fn decide(app: &Arc<App>, by: &Actor, id: Uuid, verdict: Verdict, note
         Verdict::Approve => rows::Decision::Approve,
         Verdict::Reject => rows::Decision::Reject,
     };
-    let decided = rows::decide_in(&tx, id, decision, &json!(by), note.as_deref(), now).await.map_err(crate::unavailable)?;
+    let decided =
+        rows::decide_in(&tx, id, decision, &json!(by), note.as_deref(), now).await.map_err(crate::unavailable)?;
     if decided.is_none() {
         drop(tx);
         let state = get(app, &by.tenant, id).await?.state;
@@ -211,7 +213,8 @@ pub async fn tidy(app: &Arc<App>) -> Result<()> {
     rows::expire_due(&app.store.system(), now).await.map_err(crate::unavailable)?;
     let executing = rows::list(&tenant, Some(ApprovalState::Executing), 200, None).await.map_err(crate::unavailable)?;
     for row in executing.rows {
-        let filter = ExecutionFilter { approval_id: Some(row.id), tool: Some(row.tool_name.clone()), ..Default::default() };
+        let filter =
+            ExecutionFilter { approval_id: Some(row.id), tool: Some(row.tool_name.clone()), ..Default::default() };
         let calls = store::audit::list(&tenant, &filter, 5, None).await.map_err(crate::unavailable)?.rows;
         let call = calls.into_iter().find(|call| call.status != "pending_approval");
         // Without a record it may still be running; the longest call is far shorter than this.
@@ -248,7 +251,8 @@ async fn run(app: &Arc<App>, job: &Job, approval: &Model) -> (ApprovalState, Opt
     if hash(&approval.arguments).ok().as_deref() != Some(approval.arguments_hash.as_str()) {
         return failed("the arguments are not those that were approved".into());
     }
-    let request = Request { approved: Some(approval.id), ..Request::new(&approval.tool_name, approval.arguments.clone()) };
+    let request =
+        Request { approved: Some(approval.id), ..Request::new(&approval.tool_name, approval.arguments.clone()) };
     let reply = match calls::call(app, &Actor::run(&job.tenant, job.run), request).await {
         Ok(reply) => reply,
         Err(unknown) => return failed(unknown.message),

@@ -59,7 +59,14 @@ impl Audit {
     }
 
     /// Keeps something beside calls: an intent, a decision, a new key. Durable when this returns.
-    pub async fn event(&self, tenant: &str, event: &str, execution: Option<Uuid>, actor: &Actor, detail: &Value) -> Result<()> {
+    pub async fn event(
+        &self,
+        tenant: &str,
+        event: &str,
+        execution: Option<Uuid>,
+        actor: &Actor,
+        detail: &Value,
+    ) -> Result<()> {
         let record = Event {
             id: Uuid::now_v7(),
             tenant_id: tenant.to_owned(),
@@ -104,7 +111,9 @@ impl Audit {
         let now = self.clock.now();
         // Somebody may still be working on a young one: another replica, or a command beside us.
         let (since, before) = (now - chrono::Duration::days(7), now - chrono::Duration::minutes(2));
-        for intent in store::audit::open_intents(&tenant, Some(since), before, 1000).await.map_err(crate::unavailable)? {
+        for intent in
+            store::audit::open_intents(&tenant, Some(since), before, 1000).await.map_err(crate::unavailable)?
+        {
             self.execution(interrupted(intent)).await?;
         }
         Ok(())

@@ -85,7 +85,10 @@ pub struct Scope {
 
 /// Tells a caller who asked for it how far long work is.
 #[derive(Clone)]
-pub struct Progress(Option<Arc<dyn Fn(f64, Option<f64>, &str) + Send + Sync>>);
+pub struct Progress(Option<Arc<Sink>>);
+
+/// Takes what is done, of how much, and a word on what is being done.
+type Sink = dyn Fn(f64, Option<f64>, &str) + Send + Sync;
 
 impl Progress {
     pub fn none() -> Progress {

@@ -16,7 +16,7 @@ use toml::{Table, Value};
 pub use variables::{VARIABLES, Variable};
 
 /// Everything that can be set.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     pub server: Server,
@@ -120,22 +120,6 @@ pub struct Sandbox {
     pub contacts: usize,
     /// Milliseconds that each answer takes.
     pub delay_ms: u64,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            server: Server::default(),
-            database: Database::default(),
-            log: Log::default(),
-            audit: Audit::default(),
-            sync: Sync::default(),
-            policy: Policy::default(),
-            sandbox: Sandbox::default(),
-            connectors: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-        }
-    }
 }
 
 impl Default for Server {
@@ -274,9 +258,7 @@ fn read_file(file: Option<&Path>) -> Result<Table, ConfigError> {
 
 fn read_dotenv(text: Option<&str>) -> Result<HashMap<String, String>, ConfigError> {
     let Some(text) = text else { return Ok(HashMap::new()) };
-    dotenvy::from_read_iter(text.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|e| ConfigError(format!(".env: {e}")))
+    dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(|e| ConfigError(format!(".env: {e}")))
 }
 
 /// Lays the variables that we know over the table, and refuses those that look like ours but are not.
@@ -296,7 +278,9 @@ fn overlay(
         }
         match variable.path {
             "" => drop(secrets.insert(name.clone(), value.clone().into())),
-            path => put(table, path, typed(variable, value).map_err(|e| ConfigError(format!("{source}: {name}: {e}")))?)?,
+            path => {
+                put(table, path, typed(variable, value).map_err(|e| ConfigError(format!("{source}: {name}: {e}")))?)?
+            }
         }
     }
     Ok(())
@@ -307,9 +291,10 @@ fn refuse_lookalike(source: &str, name: &str) -> Result<(), ConfigError> {
     if !ours || variables::OTHERS.contains(&name) {
         return Ok(());
     }
-    let nearest = VARIABLES.iter().map(|v| v.name).max_by(|a, b| {
-        strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-    });
+    let nearest = VARIABLES
+        .iter()
+        .map(|v| v.name)
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     let hint = nearest.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
     Err(ConfigError(format!("{source}: {name} is not a setting of this server{hint}")))
 }

@@ -65,7 +65,8 @@ impl Connections {
         outside: &Outside,
     ) -> Result<Connections> {
         refuse_unknown_sections(&connectors, config)?;
-        let connected = |connector: ErasedConnector| Ok((connector.id, Connected::new(connector, config, sandbox, outside)?));
+        let connected =
+            |connector: ErasedConnector| Ok((connector.id, Connected::new(connector, config, sandbox, outside)?));
         let by_ecosystem = connectors.into_iter().map(connected).collect::<Result<_>>()?;
         Ok(Connections { by_ecosystem })
     }
@@ -100,8 +101,9 @@ impl Connected {
     ) -> Result<Connected> {
         let mut section = config.connectors.get(connector.id).cloned().unwrap_or_default();
         let limits = pace(&connector, section.remove(PACE))?;
-        let section = serde_json::to_value(section)
-            .map_err(|e| Error::invalid_input(format!("[connectors.{}] cannot be read", connector.id)).with_source(e))?;
+        let section = serde_json::to_value(section).map_err(|e| {
+            Error::invalid_input(format!("[connectors.{}] cannot be read", connector.id)).with_source(e)
+        })?;
         let credentials = configured(&connector, config);
         let (source, config, credentials) = match credentials {
             Some(credentials) => (Source::Live, section, credentials),
@@ -121,8 +123,7 @@ impl Connected {
             Some(shared) => http.with_bucket(shared.bucket(connector.id, &credentials, limits)),
             None => http,
         };
-        let connected =
-            Connected { connector: Arc::new(connector), source, config, credentials, http: Arc::new(http) };
+        let connected = Connected { connector: Arc::new(connector), source, config, credentials, http: Arc::new(http) };
         Ok(connected)
     }
 
@@ -133,7 +134,8 @@ impl Connected {
 
     /// Which account this is, so that a change of account is noticed. It holds no secret.
     pub fn origin(&self) -> String {
-        let account = ["base_url", "v1_base_url", "location_id"].map(|key| self.config[key].as_str().unwrap_or_default());
+        let account =
+            ["base_url", "v1_base_url", "location_id"].map(|key| self.config[key].as_str().unwrap_or_default());
         match self.source {
             // The built-in business listens on another port every time.
             Source::Sample => format!("sample:{}", account[2]),
@@ -151,9 +153,10 @@ impl Connected {
     pub async fn refuse_if_changed(&self, tenant: &store::Tenant) -> Result<()> {
         let known = store::connections::origin(tenant, self.connector.id).await.map_err(crate::unavailable)?;
         match known {
-            Some(known) if known != self.origin() => {
-                Err(Error::conflict(format!("{} was connected to another account meanwhile; restart this server", self.connector.title)))
-            }
+            Some(known) if known != self.origin() => Err(Error::conflict(format!(
+                "{} was connected to another account meanwhile; restart this server",
+                self.connector.title
+            ))),
             _ => Ok(()),
         }
     }
@@ -213,7 +216,6 @@ fn refuse_unknown_sections(connectors: &[ErasedConnector], config: &Config) -> R
     }
 }
 
-
 /// Puts the rows of another account away before the brain answers from them: sample rows are
 /// removed, those of another account of the business are marked deleted.
 pub async fn notice_changed_accounts(app: &App) -> Result<()> {
@@ -226,8 +228,15 @@ pub async fn notice_changed_accounts(app: &App) -> Result<()> {
             Some(known) if known.starts_with(Source::Sample.as_str()) => Before::Remove,
             _ => Before::MarkDeleted,
         };
-        store::connections::change(&tenant, ecosystem, &origin, before, app.clock.now()).await.map_err(crate::unavailable)?;
-        tracing::info!(ecosystem, account = origin, before = known, "connected to another account; the brain starts anew");
+        store::connections::change(&tenant, ecosystem, &origin, before, app.clock.now())
+            .await
+            .map_err(crate::unavailable)?;
+        tracing::info!(
+            ecosystem,
+            account = origin,
+            before = known,
+            "connected to another account; the brain starts anew"
+        );
     }
     Ok(())
 }

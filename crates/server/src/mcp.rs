@@ -14,14 +14,14 @@ mod fixtures;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rmcp::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, GetPromptRequestParams,
-    GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, Tool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
-use rmcp::ServerHandler;
 use serde_json::{Map, Value, json};
 
 use crate::actor::{Actor, Scope};
@@ -86,7 +86,8 @@ impl ServerHandler for Mcp {
     ) -> Result<ListToolsResult, ErrorData> {
         let actor = self.actor(&context)?;
         let visible = |entry: &&Arc<Entry>| !entry.spec.effect.is_outward() || actor.may(Scope::Write);
-        let tools = self.app.tools.iter().filter(visible).filter_map(|entry| self.described.get(&entry.id).cloned()).collect();
+        let tools =
+            self.app.tools.iter().filter(visible).filter_map(|entry| self.described.get(&entry.id).cloned()).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 

@@ -39,7 +39,9 @@ impl Policy {
         for pattern in self.deny.iter().chain(&self.ask).chain(&self.allow) {
             if !tools.iter().any(|tool| pattern.matches(&tool.id)) {
                 let text = &pattern.0;
-                return Err(Error::invalid_input(format!("the policy's pattern `{text}` fits no tool; ids look like gohighlevel.add_tags")));
+                return Err(Error::invalid_input(format!(
+                    "the policy's pattern `{text}` fits no tool; ids look like gohighlevel.add_tags"
+                )));
             }
         }
         Ok(())

@@ -127,7 +127,8 @@ async fn sync_all_contacts(scope: &Scope, arguments: SyncAllContacts) -> Result<
     };
     let mut task = scope.app.running.spawn(once(work));
     // A run waits for the end; a caller gets an answer before its client gives up.
-    let patience = if scope.actor.kind == ActorKind::System || scope.actor.kind == ActorKind::Person { LONGEST } else { PATIENCE };
+    let patience =
+        if scope.actor.kind == ActorKind::System || scope.actor.kind == ActorKind::Person { LONGEST } else { PATIENCE };
     match tokio::time::timeout(patience, &mut task).await {
         Ok(Ok(report)) => report,
         Ok(Err(_)) => Err(Error::internal("the sync ended in a way that it should not; the log says more")),
@@ -239,7 +240,11 @@ impl Report {
             (0, _) => "The sync fetched nothing: the account has no records, or the key may not see them.".to_owned(),
             _ => format!(
                 "{} contacts fetched: {} new, {} changed, {} unchanged, {} deleted.",
-                self.contacts_fetched, self.contacts_created, self.contacts_updated, self.contacts_unchanged, self.contacts_deleted
+                self.contacts_fetched,
+                self.contacts_created,
+                self.contacts_updated,
+                self.contacts_unchanged,
+                self.contacts_deleted
             ),
         };
         if !failed.is_empty() {

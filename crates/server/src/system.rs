@@ -131,7 +131,12 @@ struct AuditLine {
 }
 
 async fn search_audit(scope: &Scope, arguments: SearchAudit) -> Result<AuditPage> {
-    let filter = store::audit::ExecutionFilter { tool: arguments.tool, status: arguments.status, since: arguments.since, ..Default::default() };
+    let filter = store::audit::ExecutionFilter {
+        tool: arguments.tool,
+        status: arguments.status,
+        since: arguments.since,
+        ..Default::default()
+    };
     let page = store::audit::list(&scope.tenant, &filter, arguments.limit, arguments.cursor.as_deref()).await;
     let page = page.map_err(crate::unavailable)?;
     Ok(AuditPage { executions: page.rows.into_iter().map(line).collect(), next_cursor: page.next })

@@ -49,9 +49,9 @@ impl Catalogue {
         let vendors = connectors.iter().flat_map(|c| {
             c.tools.iter().map(|tool| Entry::new(c.id, tool.spec.clone(), Run::Connector(tool.clone()), policy))
         });
-        let ours = built_in.into_iter().map(|(ecosystem, tool)| {
-            Entry::new(ecosystem, tool.spec.clone(), Run::BuiltIn(Arc::new(tool)), policy)
-        });
+        let ours = built_in
+            .into_iter()
+            .map(|(ecosystem, tool)| Entry::new(ecosystem, tool.spec.clone(), Run::BuiltIn(Arc::new(tool)), policy));
         let mut entries = BTreeMap::new();
         for entry in vendors.chain(ours) {
             let entry = entry?;

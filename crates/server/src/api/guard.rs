@@ -24,7 +24,8 @@ impl Trusted {
     /// Loopback names, the public URL, and what the configuration adds.
     pub fn new(server: &Server) -> Trusted {
         let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]", "::1"].map(String::from).into();
-        let mut origins: Vec<String> = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:*")).into();
+        let mut origins: Vec<String> =
+            ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:*")).into();
         if let Some(url) = server.public_url.as_deref().and_then(|url| url::Url::parse(url).ok()) {
             hosts.extend(url.host_str().map(str::to_owned));
             let port = url.port_or_known_default().unwrap_or(443);
@@ -77,7 +78,9 @@ pub async fn check_host(State(app): State<Arc<App>>, request: Request, next: Nex
 /// Finds the caller by key, before anything else looks at the request.
 pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     if names_a_key(request.uri().query()) {
-        return unauthenticated("A key in the address ends up in logs; send it as `Authorization: Bearer …` or `X-API-Key`.");
+        return unauthenticated(
+            "A key in the address ends up in logs; send it as `Authorization: Bearer …` or `X-API-Key`.",
+        );
     }
     let Some(key) = presented(request.headers()) else {
         return unauthenticated("Send an API key as `Authorization: Bearer …` or `X-API-Key`.");

@@ -74,7 +74,8 @@ fn answer(reply: Reply) -> Result<Response, Problem> {
             Ok((StatusCode::ACCEPTED, Json(body)).into_response())
         }
         Outcome::Denied(reason) => {
-            Err(Problem::new(StatusCode::FORBIDDEN, "denied", format!("Denied: {reason}.")).execution(reply.execution_id))
+            Err(Problem::new(StatusCode::FORBIDDEN, "denied", format!("Denied: {reason}."))
+                .execution(reply.execution_id))
         }
         Outcome::Failed(error) => Err(Problem::from(&error).execution(reply.execution_id)),
     }

@@ -5,8 +5,8 @@ use sdk::{Error, Result, Tool};
 use serde::{Deserialize, Serialize};
 
 use super::contacts::{self, FollowUps, Found, NeedsFollowUp, Search};
-use super::pages;
 use super::memory::{self, RecordOutcome, RecordedOutcome, SaveContext, SavedContext};
+use super::pages;
 use super::report::{self, GetInsights, GetRecommendations, Insights, Recommendations};
 use super::stats::{self, GetSyncStats, SyncStats};
 use super::view::{self, Analysis, AnalyzeContact, View, View360};

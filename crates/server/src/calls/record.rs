@@ -13,7 +13,13 @@ use crate::app::App;
 use crate::tools::Entry;
 
 /// Commits that an outward effect is about to happen.
-pub(super) async fn intent(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &Request, begun: &Begun) -> Result<()> {
+pub(super) async fn intent(
+    app: &Arc<App>,
+    actor: &Actor,
+    entry: &Entry,
+    request: &Request,
+    begun: &Begun,
+) -> Result<()> {
     let detail = json!({
         "tool": entry.id,
         "arguments": redacted(&request.arguments),
@@ -94,7 +100,8 @@ fn unrecorded(entry: &Entry, outcome: &Outcome, error: Error) -> Outcome {
         _ => false,
     };
     Outcome::Failed(if perhaps {
-        Error::unavailable(format!("{} was sent, but what came of it could not be recorded", entry.id)).with_unknown_outcome()
+        Error::unavailable(format!("{} was sent, but what came of it could not be recorded", entry.id))
+            .with_unknown_outcome()
     } else {
         Error::unavailable("the audit cannot be written, so there is no answer").with_source(error)
     })
@@ -103,10 +110,13 @@ fn unrecorded(entry: &Entry, outcome: &Outcome, error: Error) -> Outcome {
 /// Arguments without what looks like a secret.
 fn redacted(arguments: &Value) -> Value {
     match arguments {
-        Value::Object(map) => map.iter().map(|(key, value)| {
-            let value = if is_secret(key) { Value::from("[redacted]") } else { redacted(value) };
-            (key.clone(), value)
-        }).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| {
+                let value = if is_secret(key) { Value::from("[redacted]") } else { redacted(value) };
+                (key.clone(), value)
+            })
+            .collect(),
         Value::Array(items) => items.iter().map(redacted).collect(),
         other => other.clone(),
     }

@@ -64,7 +64,11 @@ async fn list(store: &Store, limit: u64, tool: Option<String>, status: Option<St
         );
     }
     for intent in store::audit::open_intents(&tenant, None, chrono::DateTime::<chrono::Utc>::MAX_UTC, 100).await? {
-        println!("{}  outcome unknown          {}", intent.timestamp.format("%Y-%m-%d %H:%M:%S%.3f"), intent.detail["tool"]);
+        println!(
+            "{}  outcome unknown          {}",
+            intent.timestamp.format("%Y-%m-%d %H:%M:%S%.3f"),
+            intent.detail["tool"]
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

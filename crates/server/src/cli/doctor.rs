@@ -24,12 +24,18 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     }
     match report.sync.last_success {
         Some(at) if report.sync.fresh => say("Sync", true, &format!("last success {at:.0?}")),
-        Some(at) => say("Sync", false, &format!("last success {at:.0?}, older than three intervals; is the server running?")),
+        Some(at) => {
+            say("Sync", false, &format!("last success {at:.0?}, older than three intervals; is the server running?"))
+        }
         None => say("Sync", false, "has never run; start the server or run `enterprise-mcp sync`"),
     }
     let open = store::audit::open_intents(&app.store.tenant("default"), None, app.clock.now(), 100).await?;
     if !open.is_empty() {
-        say("Audit", false, &format!("{} effects with an unknown outcome; see `enterprise-mcp audit list`", open.len()));
+        say(
+            "Audit",
+            false,
+            &format!("{} effects with an unknown outcome; see `enterprise-mcp audit list`", open.len()),
+        );
     }
     app.stop().await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -42,7 +48,8 @@ async fn connection(app: &App, connected: &server::connections::Connected) -> bo
         say(name, true, &format!("not connected, the sample business answers. To connect: {cure}"));
         return true;
     }
-    let call = Call { execution: None, key: Uuid::now_v7().to_string(), deadline: Instant::now() + Duration::from_secs(15) };
+    let call =
+        Call { execution: None, key: Uuid::now_v7().to_string(), deadline: Instant::now() + Duration::from_secs(15) };
     let opening = match app.connections.open(connected.connector.id, call) {
         Ok((opening, _)) => opening,
         Err(e) => {

@@ -19,7 +19,8 @@ pub struct Options {
 /// Syncs as the machine's owner, with a progress bar.
 pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{msg:14} {wide_bar} {human_pos}/{human_len} {eta}")?);
+    let bar = ProgressBar::new(0)
+        .with_style(ProgressStyle::with_template("{msg:14} {wide_bar} {human_pos}/{human_len} {eta}")?);
     let shown = bar.clone();
     let progress = Progress::to(move |done, total, stream| {
         shown.set_message(stream.to_owned());

@@ -112,7 +112,11 @@ pub async fn seed(app: &Arc<App>) -> Result<()> {
     if known.is_none() {
         revoke_seeded(app).await?;
         match insert(app, SEEDED, &key, &[Scope::Read, Scope::Write], None).await {
-            Ok(id) => app.audit.event(DEFAULT_TENANT, "key_created", None, &Actor::terminal(), &json!({"key": id, "name": SEEDED})).await?,
+            Ok(id) => {
+                app.audit
+                    .event(DEFAULT_TENANT, "key_created", None, &Actor::terminal(), &json!({"key": id, "name": SEEDED}))
+                    .await?
+            }
             // Another replica that started at the same moment was first.
             Err(e) if is_duplicate(&e) => {}
             Err(e) => return Err(e),
@@ -164,7 +168,9 @@ fn make_file(app: &App) -> Result<String> {
         file.sync_all()?;
         std::fs::rename(&draft, &path)
     };
-    write().map_err(|e| Error::unavailable(format!("{} cannot be written; set DATA_DIR", path.display())).with_source(e))?;
+    write().map_err(|e| {
+        Error::unavailable(format!("{} cannot be written; set DATA_DIR", path.display())).with_source(e)
+    })?;
     Ok(key)
 }
 
@@ -212,6 +218,8 @@ fn digest(key: &str) -> String {
 /// 32 random bytes behind a prefix that scanners for leaked keys can find.
 fn random() -> Result<String> {
     let mut bytes = [0; 32];
-    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| Error::internal("the system gives no random bytes"))?;
+    ring::rand::SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::internal("the system gives no random bytes"))?;
     Ok(format!("emcp_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }

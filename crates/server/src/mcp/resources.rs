@@ -46,7 +46,9 @@ pub(super) async fn page(app: &Arc<App>, actor: &Actor, arguments: Value) -> Res
         Outcome::Done(done) => done,
         Outcome::Denied(reason) => return Err(refused(format!("Denied: {reason}."))),
         Outcome::Failed(e) => return Err(refused(calls::explain(&e))),
-        Outcome::Pending(_) => return Err(refused("the policy wants a person to decide; use the tool contacts_page".into())),
+        Outcome::Pending(_) => {
+            return Err(refused("the policy wants a person to decide; use the tool contacts_page".into()));
+        }
     };
     let text = done.data["text"].as_str().unwrap_or_default();
     let notice = if done.source == Source::Sample { SAMPLE } else { "" };

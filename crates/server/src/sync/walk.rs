@@ -44,9 +44,17 @@ pub async fn all(work: &Work) -> Result<Report> {
             Err(e) if stream.name == "contacts" => return Err(e),
             // A V1 key, or a token without the scope: what it may not see is left out and said.
             Err(e) if e.kind == Kind::Forbidden => {
-                report.add(StreamReport { stream: stream.name.into(), skipped: Some(e.to_string()), ..StreamReport::default() });
+                report.add(StreamReport {
+                    stream: stream.name.into(),
+                    skipped: Some(e.to_string()),
+                    ..StreamReport::default()
+                });
             }
-            Err(e) => report.add(StreamReport { stream: stream.name.into(), error: Some(e.to_string()), ..StreamReport::default() }),
+            Err(e) => report.add(StreamReport {
+                stream: stream.name.into(),
+                error: Some(e.to_string()),
+                ..StreamReport::default()
+            }),
         }
     }
     report.duration_ms = started.elapsed().as_millis() as u64;
@@ -86,7 +94,8 @@ impl<'a> Walk<'a> {
         let now = work.app.clock.now();
         let left = (work.end - now).to_std().unwrap_or_default();
         work.app.connections.get(work.ecosystem)?.refuse_if_changed(&work.tenant).await?;
-        let call = Call { execution: Some(work.execution), key: work.execution.to_string(), deadline: Instant::now() + left };
+        let call =
+            Call { execution: Some(work.execution), key: work.execution.to_string(), deadline: Instant::now() + left };
         let (opening, _) = work.app.connections.open(work.ecosystem, call)?;
         let opened = stream.open(opening)?;
         let cursor = rows::cursor(&work.tenant, work.ecosystem, stream.name).await.map_err(crate::unavailable)?;
@@ -150,11 +159,15 @@ impl<'a> Walk<'a> {
         let short = whole && self.total.is_some_and(|total| (self.row.fetched as u64) < total);
         if short {
             let total = self.total.unwrap_or_default();
-            message = Some(format!("only {} of {total} were seen, so no deletion was believed; the next sync tries again", self.row.fetched));
+            message = Some(format!(
+                "only {} of {total} were seen, so no deletion was believed; the next sync tries again",
+                self.row.fetched
+            ));
         }
         // An empty answer, or one that does not say how many there are, proves nothing.
         if whole && !short && self.total.is_some() && self.row.fetched > 0 {
-            self.row.deleted = write::deletions(self.work, self.stream.name, self.run, self.started_at, now).await? as i64;
+            self.row.deleted =
+                write::deletions(self.work, self.stream.name, self.run, self.started_at, now).await? as i64;
         }
         self.row.errors += i64::from(failure.is_some());
         let state = if failure.is_some() { "failed" } else { "done" };

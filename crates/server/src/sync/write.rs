@@ -47,7 +47,9 @@ pub(super) async fn deletions(
 ) -> Result<u64> {
     let deleted = match stream {
         "contacts" => contacts::mark_missing_deleted(&work.tenant, work.ecosystem, run, started_at, now).await,
-        "opportunities" => opportunities::mark_missing_deleted(&work.tenant, work.ecosystem, run, started_at, now).await,
+        "opportunities" => {
+            opportunities::mark_missing_deleted(&work.tenant, work.ecosystem, run, started_at, now).await
+        }
         _ => Ok(0),
     };
     deleted.map_err(crate::unavailable)
@@ -55,11 +57,14 @@ pub(super) async fn deletions(
 
 async fn write_interactions(work: &Work, talks: &[(&Record, &Interaction)]) -> Result<Counts> {
     let vendor_ids: Vec<&str> = talks.iter().map(|(_, interaction)| interaction.contact.as_str()).collect();
-    let known = contacts::ids_by_vendor_id(&work.tenant, work.ecosystem, &vendor_ids).await.map_err(crate::unavailable)?;
+    let known =
+        contacts::ids_by_vendor_id(&work.tenant, work.ecosystem, &vendor_ids).await.map_err(crate::unavailable)?;
     // A message of a contact that was deleted meanwhile has nobody to belong to.
     let rows: Vec<NewInteraction> = talks
         .iter()
-        .filter_map(|(record, talk)| known.get(&talk.contact).map(|id| new_interaction(work.ecosystem, *id, record, talk)))
+        .filter_map(|(record, talk)| {
+            known.get(&talk.contact).map(|id| new_interaction(work.ecosystem, *id, record, talk))
+        })
         .collect();
     let created = interactions::upsert_batch(&work.tenant, &rows).await.map_err(crate::unavailable)?;
     Ok(Counts { created, updated: 0, unchanged: rows.len() as u64 - created })

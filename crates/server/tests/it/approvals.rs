@@ -40,16 +40,22 @@ async fn tags(server: &TestServer, contact: &str) -> Value {
 
 #[tokio::test]
 async fn an_approved_call_is_carried_out_once() {
-    on_both(|_| {}, |server| async move {
-        let (contact, id) = ask(&server, "approved-by-a-person").await;
-        assert!(!tags(&server, &contact).await.to_string().contains("approved-by-a-person"), "nothing happens before");
-        approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
-        let view = settled(&server, id).await;
-        assert_eq!(view["state"], "executed", "{view}");
-        assert!(tags(&server, &contact).await.to_string().contains("approved-by-a-person"));
-        let again = approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await;
-        assert_eq!(again.unwrap_err().kind, sdk::Kind::Conflict);
-    })
+    on_both(
+        |_| {},
+        |server| async move {
+            let (contact, id) = ask(&server, "approved-by-a-person").await;
+            assert!(
+                !tags(&server, &contact).await.to_string().contains("approved-by-a-person"),
+                "nothing happens before"
+            );
+            approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
+            let view = settled(&server, id).await;
+            assert_eq!(view["state"], "executed", "{view}");
+            assert!(tags(&server, &contact).await.to_string().contains("approved-by-a-person"));
+            let again = approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await;
+            assert_eq!(again.unwrap_err().kind, sdk::Kind::Conflict);
+        },
+    )
     .await;
 }
 
@@ -66,18 +72,24 @@ async fn a_rejected_call_never_happens() {
 
 #[tokio::test]
 async fn of_many_who_decide_one_wins() {
-    on_both(|_| {}, |server| async move {
-        let (_, id) = ask(&server, "race").await;
-        let decisions = (0..20).map(|i| {
-            let app = server.app().clone();
-            let verdict = if i % 2 == 0 { Verdict::Approve } else { Verdict::Reject };
-            tokio::spawn(async move { approvals::decide(&app, &Actor::terminal(), id, verdict, None).await.is_ok() })
-        });
-        let won = futures::future::join_all(decisions).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
-        assert_eq!(won, 1);
-        settled(&server, id).await;
-        assert!(server.app().sandbox.business().effects().len() <= 1, "at most one call reached the vendor");
-    })
+    on_both(
+        |_| {},
+        |server| async move {
+            let (_, id) = ask(&server, "race").await;
+            let decisions = (0..20).map(|i| {
+                let app = server.app().clone();
+                let verdict = if i % 2 == 0 { Verdict::Approve } else { Verdict::Reject };
+                tokio::spawn(
+                    async move { approvals::decide(&app, &Actor::terminal(), id, verdict, None).await.is_ok() },
+                )
+            });
+            let won =
+                futures::future::join_all(decisions).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
+            assert_eq!(won, 1);
+            settled(&server, id).await;
+            assert!(server.app().sandbox.business().effects().len() <= 1, "at most one call reached the vendor");
+        },
+    )
     .await;
 }
 
@@ -160,16 +172,21 @@ async fn what_was_denied_since_stays_denied() {
 /// A kill between taking the call and writing down what came of it: the record of the call decides.
 #[tokio::test]
 async fn an_execution_that_was_cut_off_is_settled_from_its_record() {
-    on_both(|_| {}, |server| async move {
-        let (_, id) = ask(&server, "cut-off").await;
-        let (app, now) = (server.app(), server.app().clock.now());
-        let tenant = app.store.tenant("default");
-        let by = json!({"name": "test"});
-        let long_ago = now - chrono::Duration::minutes(30);
-        store::approvals::decide(&tenant, id, store::approvals::Decision::Approve, &by, None, long_ago).await.unwrap();
-        store::approvals::take(&tenant, id, now).await.unwrap().expect("taken");
-        approvals::tidy(app).await.unwrap();
-        assert_eq!(settled(&server, id).await["state"], "unknown");
-    })
+    on_both(
+        |_| {},
+        |server| async move {
+            let (_, id) = ask(&server, "cut-off").await;
+            let (app, now) = (server.app(), server.app().clock.now());
+            let tenant = app.store.tenant("default");
+            let by = json!({"name": "test"});
+            let long_ago = now - chrono::Duration::minutes(30);
+            store::approvals::decide(&tenant, id, store::approvals::Decision::Approve, &by, None, long_ago)
+                .await
+                .unwrap();
+            store::approvals::take(&tenant, id, now).await.unwrap().expect("taken");
+            approvals::tidy(app).await.unwrap();
+            assert_eq!(settled(&server, id).await["state"], "unknown");
+        },
+    )
     .await;
 }

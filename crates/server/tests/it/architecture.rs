@@ -21,15 +21,40 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ),
     (
         "enterprise-mcp-connectors",
-        &["enterprise-mcp-store", "enterprise-mcp-sandbox", "enterprise-mcp-server", "axum", "rmcp", "sea-orm", "sqlx", "reqwest"],
+        &[
+            "enterprise-mcp-store",
+            "enterprise-mcp-sandbox",
+            "enterprise-mcp-server",
+            "axum",
+            "rmcp",
+            "sea-orm",
+            "sqlx",
+            "reqwest",
+        ],
     ),
     (
         "enterprise-mcp-store",
-        &["enterprise-mcp-sdk", "enterprise-mcp-connectors", "enterprise-mcp-sandbox", "enterprise-mcp-server", "axum", "rmcp", "reqwest"],
+        &[
+            "enterprise-mcp-sdk",
+            "enterprise-mcp-connectors",
+            "enterprise-mcp-sandbox",
+            "enterprise-mcp-server",
+            "axum",
+            "rmcp",
+            "reqwest",
+        ],
     ),
     (
         "enterprise-mcp-sandbox",
-        &["enterprise-mcp-sdk", "enterprise-mcp-connectors", "enterprise-mcp-store", "enterprise-mcp-server", "rmcp", "sea-orm", "sqlx"],
+        &[
+            "enterprise-mcp-sdk",
+            "enterprise-mcp-connectors",
+            "enterprise-mcp-store",
+            "enterprise-mcp-server",
+            "rmcp",
+            "sea-orm",
+            "sqlx",
+        ],
     ),
 ];
 

@@ -6,39 +6,45 @@ use crate::support::{TestServer, on_both};
 
 #[tokio::test]
 async fn the_chain_verifies_and_a_change_is_found() {
-    on_both(|_| {}, |server| async move {
-        for _ in 0..5 {
-            server.data("contacts.search", json!({"query": "acme"})).await;
-        }
-        let system = server.app().store.system();
-        let report = store::chain::verify(&system).await.unwrap();
-        assert!(report.is_sound(), "{report:?}");
-        assert!(report.records >= 5);
-    })
+    on_both(
+        |_| {},
+        |server| async move {
+            for _ in 0..5 {
+                server.data("contacts.search", json!({"query": "acme"})).await;
+            }
+            let system = server.app().store.system();
+            let report = store::chain::verify(&system).await.unwrap();
+            assert!(report.is_sound(), "{report:?}");
+            assert!(report.records >= 5);
+        },
+    )
     .await;
 }
 
 #[tokio::test]
 async fn every_end_of_a_call_has_its_status() {
-    on_both(|config| config.policy.deny = vec!["system.health".into()], |server| async move {
-        server.run("system.tools", json!({})).await;
-        server.run("system.health", json!({})).await;
-        server.run("gohighlevel.get_contact", json!({})).await;
-        server.run("gohighlevel.add_tags", json!({"contact_id": "x", "tags": ["vip"]})).await;
-        let tenant = server.app().store.tenant("default");
-        let page = store::audit::list(&tenant, &Default::default(), 10, None).await.unwrap();
-        let ends: Vec<_> = page.rows.iter().map(|row| (row.tool_name.as_str(), row.status.as_str())).collect();
-        assert_eq!(
-            ends,
-            [
-                ("gohighlevel.add_tags", "pending_approval"),
-                ("gohighlevel.get_contact", "error"),
-                ("system.health", "denied"),
-                ("system.tools", "success"),
-            ]
-        );
-        assert!(page.rows[1].error_message.as_deref().unwrap().contains("contact_id"));
-    })
+    on_both(
+        |config| config.policy.deny = vec!["system.health".into()],
+        |server| async move {
+            server.run("system.tools", json!({})).await;
+            server.run("system.health", json!({})).await;
+            server.run("gohighlevel.get_contact", json!({})).await;
+            server.run("gohighlevel.add_tags", json!({"contact_id": "x", "tags": ["vip"]})).await;
+            let tenant = server.app().store.tenant("default");
+            let page = store::audit::list(&tenant, &Default::default(), 10, None).await.unwrap();
+            let ends: Vec<_> = page.rows.iter().map(|row| (row.tool_name.as_str(), row.status.as_str())).collect();
+            assert_eq!(
+                ends,
+                [
+                    ("gohighlevel.add_tags", "pending_approval"),
+                    ("gohighlevel.get_contact", "error"),
+                    ("system.health", "denied"),
+                    ("system.tools", "success"),
+                ]
+            );
+            assert!(page.rows[1].error_message.as_deref().unwrap().contains("contact_id"));
+        },
+    )
     .await;
 }
 

@@ -48,7 +48,10 @@ async fn a_live_account_answers_live_then_cached_never_sample() {
     let (status, cached) = server.run("gohighlevel.read_contacts", json!({"limit": 3})).await;
     assert_eq!((status, &cached["metadata"]["source"]), (200, &json!("cached")), "{cached}");
     assert!(cached["metadata"]["as_of"].is_string(), "its age is told: {cached}");
-    assert!(cached["metadata"]["notes"][0].as_str().unwrap().contains("could not be asked"), "and the reason: {cached}");
+    assert!(
+        cached["metadata"]["notes"][0].as_str().unwrap().contains("could not be asked"),
+        "and the reason: {cached}"
+    );
     assert_eq!(cached["data"]["contacts"][0]["id"], live["data"]["contacts"][0]["id"]);
 
     let (status, failed) = server.run("gohighlevel.list_pipelines", json!({})).await;
@@ -73,7 +76,12 @@ async fn connecting_an_account_removes_the_sample_business() {
     config.server.data_dir = folder.path().to_owned();
     let app = support::app(config).await.unwrap();
     let sample = Server::start(app).await.unwrap();
-    let first = TestServer { server: sample, http: server::app::client().unwrap(), folder: tempfile::tempdir().unwrap(), database: None };
+    let first = TestServer {
+        server: sample,
+        http: server::app::client().unwrap(),
+        folder: tempfile::tempdir().unwrap(),
+        database: None,
+    };
     first.data("gohighlevel.sync_all_contacts", json!({})).await;
     first.stop().await;
 
@@ -136,14 +144,19 @@ async fn a_start_without_the_key_keeps_what_people_wrote() {
     let server = connected(&vendor, folder.path()).await;
     server.data("gohighlevel.sync_all_contacts", json!({})).await;
     let contact = server.data("gohighlevel.read_contacts", json!({"limit": 1})).await["contacts"][0]["id"].clone();
-    server.data("contacts.save_context", json!({"contact": contact, "notes": "prefers mornings"})).await;
+    server.data("contacts.save_context", json!({"contact": contact, "personal_notes": "prefers mornings"})).await;
     server.stop().await;
 
     let mut config = support::config(&[]);
     config.server.data_dir = folder.path().to_owned();
     let app = support::app(config).await.unwrap();
     let sample = Server::start(app).await.unwrap();
-    let sample = TestServer { server: sample, http: server::app::client().unwrap(), folder: tempfile::tempdir().unwrap(), database: None };
+    let sample = TestServer {
+        server: sample,
+        http: server::app::client().unwrap(),
+        folder: tempfile::tempdir().unwrap(),
+        database: None,
+    };
     sample.data("gohighlevel.sync_all_contacts", json!({})).await;
     sample.stop().await;
 

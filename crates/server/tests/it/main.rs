@@ -1,5 +1,7 @@
 //! The server from outside: real HTTP, a real database of each kind, the simulated vendors.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
 mod architecture;
 mod support;
 mod rest;

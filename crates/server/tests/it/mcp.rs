@@ -7,7 +7,8 @@ use crate::support::{KEY, TestServer};
 #[tokio::test]
 async fn an_older_client_initializes_lists_and_calls() {
     let server = TestServer::sqlite().await;
-    let client = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let client =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
     let hello = server.rpc("initialize", client).await;
     assert_eq!(hello["result"]["protocolVersion"], "2025-11-25");
     assert!(hello["result"]["instructions"].as_str().unwrap().len() < 2048);
@@ -101,8 +102,10 @@ async fn answers_satisfy_their_own_schemas() {
         let answer = server.rpc("tools/call", json!({"name": name, "arguments": arguments})).await;
         assert_eq!(answer["result"]["isError"], false, "{name}: {answer}");
         let validator = jsonschema::validator_for(&tool["outputSchema"]).unwrap();
-        let faults: Vec<String> =
-            validator.iter_errors(&answer["result"]["structuredContent"]).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        let faults: Vec<String> = validator
+            .iter_errors(&answer["result"]["structuredContent"])
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect();
         assert!(faults.is_empty(), "{name}: {faults:?}");
         assert!(answer.to_string().len() < 220_000, "{name} is too long for a model");
     }
@@ -144,7 +147,10 @@ async fn resources_and_prompts_carry_the_business() {
     assert!(briefing["result"]["messages"][0]["content"]["text"].as_str().unwrap().len() > 300);
     let call = json!({"name": "prepare_for_a_call", "arguments": {"contact": "Laura Hayward"}});
     let prepared = server.rpc("prompts/get", call).await;
-    assert!(prepared["result"]["messages"][0]["content"]["text"].as_str().unwrap().contains("Acme Supply"), "{prepared}");
+    assert!(
+        prepared["result"]["messages"][0]["content"]["text"].as_str().unwrap().contains("Acme Supply"),
+        "{prepared}"
+    );
     let missing = server.rpc("resources/read", json!({"uri": "business://nothing"})).await;
     assert_eq!(missing["error"]["code"], -32602);
     server.stop().await;

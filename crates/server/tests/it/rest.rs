@@ -6,27 +6,30 @@ use crate::support::{KEY, TestServer, on_both};
 
 #[tokio::test]
 async fn a_call_answers_and_leaves_its_row() {
-    on_both(|_| {}, |server| async move {
-        let (status, body) = server.run("gohighlevel.read_contacts", json!({"limit": 5})).await;
-        assert_eq!(status, 200, "{body}");
-        assert_eq!(body["status"], "ok");
-        assert_eq!(body["metadata"]["source"], "sample");
-        let contacts = body["data"]["contacts"].as_array().unwrap();
-        assert_eq!(contacts.len(), 5);
-        assert!(contacts.iter().all(|contact| contact["id"].is_string() && contact["name"].is_string()));
+    on_both(
+        |_| {},
+        |server| async move {
+            let (status, body) = server.run("gohighlevel.read_contacts", json!({"limit": 5})).await;
+            assert_eq!(status, 200, "{body}");
+            assert_eq!(body["status"], "ok");
+            assert_eq!(body["metadata"]["source"], "sample");
+            let contacts = body["data"]["contacts"].as_array().unwrap();
+            assert_eq!(contacts.len(), 5);
+            assert!(contacts.iter().all(|contact| contact["id"].is_string() && contact["name"].is_string()));
 
-        let id = body["metadata"]["execution_id"].as_str().unwrap().parse().unwrap();
-        let tenant = server.app().store.tenant("default");
-        let row = store::audit::get(&tenant, id).await.unwrap().expect("the row of the call");
-        assert_eq!((row.tool_name.as_str(), row.status.as_str()), ("gohighlevel.read_contacts", "success"));
-        assert_eq!(row.params, json!({"limit": 5}));
-        assert_eq!(row.response, Some(body["data"].clone()));
-        assert_eq!(row.source.as_deref(), Some("sample"));
-        assert_eq!(row.user_context["name"], "first key");
-        let requests = store::audit::api_calls_of(&tenant, id).await.unwrap();
-        assert!(!requests.is_empty(), "the requests to the vendor belong to the call");
-        assert_eq!((requests[0].endpoint.as_str(), requests[0].status_code), ("/contacts/search", Some(200)));
-    })
+            let id = body["metadata"]["execution_id"].as_str().unwrap().parse().unwrap();
+            let tenant = server.app().store.tenant("default");
+            let row = store::audit::get(&tenant, id).await.unwrap().expect("the row of the call");
+            assert_eq!((row.tool_name.as_str(), row.status.as_str()), ("gohighlevel.read_contacts", "success"));
+            assert_eq!(row.params, json!({"limit": 5}));
+            assert_eq!(row.response, Some(body["data"].clone()));
+            assert_eq!(row.source.as_deref(), Some("sample"));
+            assert_eq!(row.user_context["name"], "first key");
+            let requests = store::audit::api_calls_of(&tenant, id).await.unwrap();
+            assert!(!requests.is_empty(), "the requests to the vendor belong to the call");
+            assert_eq!((requests[0].endpoint.as_str(), requests[0].status_code), ("/contacts/search", Some(200)));
+        },
+    )
     .await;
 }
 
@@ -138,7 +141,8 @@ async fn health_says_what_works_and_metrics_count_the_calls() {
     assert_eq!(health["connections"][0]["source"], "sample");
     let metrics = server.http.get(server.url("/metrics")).send().await.unwrap();
     assert_eq!(metrics.status(), 200);
-    let elsewhere = server.http.get(server.url("/metrics")).header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
+    let elsewhere =
+        server.http.get(server.url("/metrics")).header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
     assert_eq!(elsewhere.status(), 401);
     server.stop().await;
 }

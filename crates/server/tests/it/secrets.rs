@@ -36,7 +36,10 @@ impl MakeWriter<'_> for Log {
 async fn echoing_vendor() -> String {
     let echo = |headers: axum::http::HeaderMap| async move {
         let sent = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        (axum::http::StatusCode::UNAUTHORIZED, axum::Json(json!({"statusCode": 401, "message": format!("bad token {sent}")})))
+        (
+            axum::http::StatusCode::UNAUTHORIZED,
+            axum::Json(json!({"statusCode": 401, "message": format!("bad token {sent}")})),
+        )
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -61,7 +64,12 @@ async fn no_secret_reaches_log_audit_or_answer() {
     let mut seen = format!("{config:?}");
     let app = support::app(config).await.unwrap();
     let server = Server::start(app).await.unwrap();
-    let server = TestServer { server, http: server::app::client().unwrap(), folder: tempfile::tempdir().unwrap(), database: None };
+    let server = TestServer {
+        server,
+        http: server::app::client().unwrap(),
+        folder: tempfile::tempdir().unwrap(),
+        database: None,
+    };
 
     for (tool, arguments) in [
         ("gohighlevel.read_contacts", json!({})),

@@ -33,7 +33,11 @@ async fn a_second_server_on_the_same_file_is_refused() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("enterprise-mcp.db"), "this is not a database, it only looks like a file".repeat(100)).unwrap();
+    std::fs::write(
+        folder.path().join("enterprise-mcp.db"),
+        "this is not a database, it only looks like a file".repeat(100),
+    )
+    .unwrap();
     let text = refusal(at(folder.path())).await;
     assert!(text.contains("enterprise-mcp.db"), "{text}");
 }
@@ -43,7 +47,9 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let app = support::app(at(folder.path())).await.unwrap();
     Server::start(app).await.unwrap().stop().await;
-    store::testing::pretend_newer(&format!("sqlite://{}", folder.path().join("enterprise-mcp.db").display())).await.unwrap();
+    store::testing::pretend_newer(&format!("sqlite://{}", folder.path().join("enterprise-mcp.db").display()))
+        .await
+        .unwrap();
     let text = refusal(at(folder.path())).await;
     assert!(text.contains("newer"), "{text}");
 }
@@ -66,8 +72,12 @@ async fn what_was_synced_is_there_after_a_restart() {
     for synced in [false, true] {
         let app = support::app(at(folder.path())).await.unwrap();
         let server = Server::start(app).await.unwrap();
-        let server =
-            TestServer { server, http: server::app::client().unwrap(), folder: tempfile::tempdir().unwrap(), database: None };
+        let server = TestServer {
+            server,
+            http: server::app::client().unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            database: None,
+        };
         if !synced {
             server.data("gohighlevel.sync_all_contacts", json!({})).await;
         }
@@ -110,7 +120,10 @@ fn commands_work_beside_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
         let output = binary(folder.path(), arguments, &[("LOG_LEVEL", "error")]);
-        let (out, err) = (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        );
         assert!(output.status.success(), "{arguments:?}: {err}");
         out
     };

@@ -17,28 +17,45 @@ async fn count(server: &TestServer) -> i64 {
 
 #[tokio::test]
 async fn full_then_incremental_then_a_deletion() {
-    on_both(|_| {}, |server| async move {
-        let first = sync(&server, "full").await;
-        assert_eq!((&first["contacts_fetched"], &first["contacts_created"]), (&json!(1206), &json!(1206)), "{first}");
-        assert_eq!((&first["errors"], &first["state"]), (&json!(0), &json!("done")), "{first}");
-        assert_eq!(count(&server).await, 1206);
+    on_both(
+        |_| {},
+        |server| async move {
+            let first = sync(&server, "full").await;
+            assert_eq!(
+                (&first["contacts_fetched"], &first["contacts_created"]),
+                (&json!(1206), &json!(1206)),
+                "{first}"
+            );
+            assert_eq!((&first["errors"], &first["state"]), (&json!(0), &json!("done")), "{first}");
+            assert_eq!(count(&server).await, 1206);
 
-        let again = sync(&server, "full").await;
-        assert_eq!((&again["contacts_unchanged"], &again["contacts_created"]), (&json!(1206), &json!(0)), "{again}");
+            let again = sync(&server, "full").await;
+            assert_eq!(
+                (&again["contacts_unchanged"], &again["contacts_created"]),
+                (&json!(1206), &json!(0)),
+                "{again}"
+            );
 
-        let business = server.app().sandbox.business();
-        business.update_contact(7, json!({"companyName": "Renamed Works"})).unwrap();
-        business.create_contact(json!({"firstName": "Zora", "lastName": "Quillfeather", "email": "zora@example.com"})).unwrap();
-        let changed = sync(&server, "incremental").await;
-        assert_eq!((&changed["contacts_created"], &changed["contacts_updated"]), (&json!(1), &json!(1)), "{changed}");
-        let found = server.data("contacts.search", json!({"query": "zora quilfeather"})).await;
-        assert_eq!(found["contacts"][0]["name"], "Zora Quillfeather");
+            let business = server.app().sandbox.business();
+            business.update_contact(7, json!({"companyName": "Renamed Works"})).unwrap();
+            business
+                .create_contact(json!({"firstName": "Zora", "lastName": "Quillfeather", "email": "zora@example.com"}))
+                .unwrap();
+            let changed = sync(&server, "incremental").await;
+            assert_eq!(
+                (&changed["contacts_created"], &changed["contacts_updated"]),
+                (&json!(1), &json!(1)),
+                "{changed}"
+            );
+            let found = server.data("contacts.search", json!({"query": "zora quilfeather"})).await;
+            assert_eq!(found["contacts"][0]["name"], "Zora Quillfeather");
 
-        business.delete_contact(3).unwrap();
-        let nightly = sync(&server, "full").await;
-        assert_eq!(nightly["contacts_deleted"], 1, "{nightly}");
-        assert_eq!(count(&server).await, 1206);
-    })
+            business.delete_contact(3).unwrap();
+            let nightly = sync(&server, "full").await;
+            assert_eq!(nightly["contacts_deleted"], 1, "{nightly}");
+            assert_eq!(count(&server).await, 1206);
+        },
+    )
     .await;
 }
 
@@ -48,22 +65,28 @@ async fn a_sync_that_fetched_nothing_says_so() {
     sync(&server, "full").await;
     server.app().sandbox.skip(Duration::from_secs(3600));
     let report = sync(&server, "incremental").await;
-    assert!(report["message"].as_str().unwrap().contains("nothing") || report["contacts_unchanged"].as_u64() > Some(0), "{report}");
+    assert!(
+        report["message"].as_str().unwrap().contains("nothing") || report["contacts_unchanged"].as_u64() > Some(0),
+        "{report}"
+    );
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_vendor_that_fails_in_the_middle_costs_no_contact() {
-    on_both(|_| {}, |server| async move {
-        sync(&server, "full").await;
-        // Every attempt on the second and third page fails.
-        server.app().sandbox.faults().next_on("/contacts/search", 1, Fault::Stall(Duration::from_millis(1)));
-        server.app().sandbox.faults().next_on("/contacts/search", 6, Fault::Status(503));
-        let (status, body) = server.run("gohighlevel.sync_all_contacts", json!({"mode": "full"})).await;
-        assert_eq!(status, 503, "{body}");
-        assert_eq!(count(&server).await, 1206, "an incomplete walk proves no deletion");
-        server.app().sandbox.faults().clear();
-    })
+    on_both(
+        |_| {},
+        |server| async move {
+            sync(&server, "full").await;
+            // Every attempt on the second and third page fails.
+            server.app().sandbox.faults().next_on("/contacts/search", 1, Fault::Stall(Duration::from_millis(1)));
+            server.app().sandbox.faults().next_on("/contacts/search", 6, Fault::Status(503));
+            let (status, body) = server.run("gohighlevel.sync_all_contacts", json!({"mode": "full"})).await;
+            assert_eq!(status, 503, "{body}");
+            assert_eq!(count(&server).await, 1206, "an incomplete walk proves no deletion");
+            server.app().sandbox.faults().clear();
+        },
+    )
     .await;
 }
 
