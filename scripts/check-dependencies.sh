@@ -8,8 +8,9 @@ for crate in openssl-sys aws-lc-sys native-tls; do
         exit 1
     fi
 done
+host=$(rustc -vV | sed -n 's/^host: //p')
 for crate in reqwest hyper axum sqlx sqlx-core sea-orm rustls schemars libsqlite3-sys tokio rmcp jsonschema; do
-    versions=$(cargo metadata --locked --format-version 1 | tr ',' '\n' | grep -c "^\"id\":\"[^\"]*#$crate@" || true)
+    versions=$(cargo metadata --locked --format-version 1 --filter-platform "$host" | tr ',' '\n' | grep -c "^\"id\":\"[^\"]*#$crate@" || true)
     if [ "$versions" -gt 1 ]; then
         echo "$crate is in the dependency tree $versions times; keep one version of it" >&2
         exit 1

@@ -1,5 +1,7 @@
 //! The outbound pipeline against a server that misbehaves on purpose, over real HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};

@@ -119,7 +119,7 @@ async fn settle(folder: &Path, vendor: &Sandbox, database: Option<&str>, answere
     let report = store::chain::verify(&store.system()).await.unwrap();
     assert!(report.is_sound(), "{report:?}");
     let tenant = store.tenant("default");
-    let answered = answered.lock().unwrap();
+    let answered = std::mem::take(&mut *answered.lock().unwrap());
     println!("{} answered calls, {} records, {} writers", answered.executions.len(), report.records, report.writers);
     assert!(answered.executions.len() > ROUNDS, "the load was real");
     for id in &answered.executions {

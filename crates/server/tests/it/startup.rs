@@ -100,7 +100,8 @@ fn binary(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Outp
 #[test]
 fn the_terminal_says_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: &[(&[&str], &[(&str, &str)], &str)] = &[
+    type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+    let cases: &[Case] = &[
         (&["serve"], &[("GHL_API_KYE", "x")], "did you mean GHL_API_KEY?"),
         (&["serve"], &[("PORT", "eighty")], "PORT: `eighty` is not a whole number"),
         (&["serve", "--config", "missing.toml"], &[], "missing.toml cannot be read"),
