@@ -131,6 +131,7 @@ fn built_in() -> Vec<(&'static str, sdk::Tool<crate::calls::Scope>)> {
 
 async fn start_sandbox(config: &Config, clock: &Clock) -> Result<Sandbox> {
     let mut options = sandbox::Options::new(clock.now());
+    options.enforce_limits = false;
     options.seed = config.sandbox.seed;
     options.contacts = config.sandbox.contacts;
     options.delay = Duration::from_millis(config.sandbox.delay_ms);

@@ -120,7 +120,8 @@ pub async fn interactions(api: &GoHighLevel, page: Page) -> Result<Batch> {
     let here: Export = resume(page.cursor)?;
     let request = api.get("/conversations/messages/export", &[])?.query(&[
         ("locationId", Some(api.location()?.to_owned())),
-        ("limit", Some(api.config.page_size.clamp(10, 500).to_string())),
+        // As many as the vendor gives: messages are many and small.
+        ("limit", Some("500".into())),
         ("channel", here.emails.then(|| "Email".to_owned())),
         ("sortBy", Some("createdAt".into())),
         ("sortOrder", Some("desc".into())),
