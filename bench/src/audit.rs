@@ -59,7 +59,7 @@ async fn grown(bench: &Bench, place: &Place, records: std::ops::Range<u64>, tabl
     let calls = if bench.quick { 400 } else { 1_500 };
     fire(&bench.http, &server, &call, 1, calls / 5).await?;
     let calls = fire(&bench.http, &server, &call, 4, calls).await?;
-    let page = Shot::mcp(&server, "system_search_audit", &json!({"limit": 50}), "contacts.search");
+    let page = Shot::mcp(&server, "system_search_audit", &json!({"limit": 50}), "duration_ms");
     fire(&bench.http, &server, &page, 1, 20).await?;
     let mut times = Vec::new();
     for _ in 0..100 {

@@ -36,7 +36,8 @@ impl Shot {
     pub async fn send(&self, http: &Client) -> Result<String> {
         let response = self.request(http).send().await?;
         let (status, text) = (response.status(), response.text().await?);
-        ensure!(status.is_success() && text.contains(self.expected), "{} answered {status}: {text}", self.url);
+        let whole = status.is_success() && text.contains(self.expected);
+        ensure!(whole, "{} answered {status}: {}", self.url, text.chars().take(500).collect::<String>());
         Ok(text)
     }
 
