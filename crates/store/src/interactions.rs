@@ -97,7 +97,7 @@ async fn refresh(tx: &Tx, contacts: &[i64]) -> Result<()> {
 pub async fn of_contact(tenant: &Tenant, contact_id: i64, limit: u64) -> Result<Vec<Interaction>> {
     let mut sql = tenant.sql("SELECT * FROM interaction_history WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND contact_id = ").bind(contact_id);
-    sql.push(" ORDER BY timestamp DESC, id DESC LIMIT ").bind(limit as i64);
+    sql.push(" ORDER BY timestamp DESC, id DESC").limit(limit as i64);
     Ok(Interaction::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
 

@@ -190,7 +190,7 @@ pub async fn list(tenant: &Tenant, ecosystem: &str, filter: &Filter, limit: u64)
         let name = name.to_lowercase().replace('~', "~~").replace('%', "~%").replace('_', "~_");
         sql.push(" AND lower(name) LIKE ").bind(format!("%{name}%")).push(" ESCAPE '~'");
     }
-    sql.push(" ORDER BY value DESC NULLS LAST, id LIMIT ").bind(limit as i64);
+    sql.push(" ORDER BY value DESC NULLS LAST, id").limit(limit as i64);
     Ok(Opportunity::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
 

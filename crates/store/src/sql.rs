@@ -30,6 +30,15 @@ impl Sql {
         self
     }
 
+    /// Writes ` LIMIT …`. SQLite plans a statement anew each time a limit is bound to it, which costs more than a short
+    /// read; so there it stands as a number. PostgreSQL keeps one plan for all limits.
+    pub(crate) fn limit(&mut self, rows: i64) -> &mut Self {
+        match self.backend {
+            DbBackend::Postgres => self.push(" LIMIT ").bind(rows),
+            _ => self.push(&format!(" LIMIT {rows}")),
+        }
+    }
+
     /// Writes the placeholder of JSON that is text already.
     pub(crate) fn bind_json(&mut self, json: Option<String>) -> &mut Self {
         self.bind(json);

@@ -111,10 +111,11 @@ pub async fn last_success(tenant: &Tenant) -> Result<Option<DateTime<Utc>>> {
     Ok(newest.and_then(|run| run.finished_at))
 }
 
-/// How far a stream has come.
+/// How far a stream has come. It is asked for at every call that answers from the copy.
 pub async fn cursor(tenant: &Tenant, ecosystem: &str, stream: &str) -> Result<Option<SyncCursor>> {
     let id = (tenant.id().to_owned(), ecosystem.to_owned(), stream.to_owned());
-    Ok(sync_cursors::Entity::find_by_id(id).one(tenant.read()).await?)
+    // The key finds one row at most. `one` would bind a limit, for which SQLite plans the statement anew each time.
+    Ok(sync_cursors::Entity::find_by_id(id).all(tenant.read()).await?.pop())
 }
 
 /// How far each stream has come.

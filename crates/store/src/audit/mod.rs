@@ -158,7 +158,7 @@ pub async fn open_intents(
         sql.push(" AND timestamp >= ").bind(since);
     }
     sql.push(" AND NOT EXISTS (SELECT 1 FROM tool_executions e WHERE e.id = i.execution_id)");
-    sql.push(" ORDER BY timestamp DESC LIMIT ").bind(limit as i64);
+    sql.push(" ORDER BY timestamp DESC").limit(limit as i64);
     Ok(audit_events::Entity::find().from_raw_sql(sql.statement()).all(tenant.read()).await?)
 }
 

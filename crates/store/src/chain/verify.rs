@@ -172,7 +172,7 @@ impl<'a> Records<'a> {
 async fn fill(system: &System, writer: Uuid, pages: &mut Pages) -> Result<()> {
     let mut sql = system.sql(pages.sql);
     sql.push(" WHERE writer = ").bind(writer).push(" AND seq > ").bind(pages.after);
-    sql.push(" ORDER BY seq LIMIT ").bind(PAGE);
+    sql.push(" ORDER BY seq").limit(PAGE);
     let rows = system.read().query_all_raw(sql.statement()).await?;
     pages.done = (rows.len() as i64) < PAGE;
     for row in &rows {

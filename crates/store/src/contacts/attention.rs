@@ -57,7 +57,7 @@ pub async fn walk(tenant: &Tenant, after: i64, limit: u64) -> Result<Vec<Brief>>
          FROM contacts c JOIN contact_context x ON x.contact_id = c.id WHERE c.tenant_id = ",
     );
     sql.bind(tenant.id()).push(" AND c.deleted_at IS NULL AND c.id > ").bind(after);
-    sql.push(" ORDER BY c.id LIMIT ").bind(limit as i64);
+    sql.push(" ORDER BY c.id").limit(limit as i64);
     Ok(Brief::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
 
@@ -80,7 +80,7 @@ pub async fn scored(tenant: &Tenant, after: i64, limit: u64) -> Result<Vec<Score
          FROM contacts c JOIN contact_context x ON x.contact_id = c.id WHERE c.tenant_id = ",
     );
     sql.bind(tenant.id()).push(" AND c.deleted_at IS NULL AND c.id > ").bind(after);
-    sql.push(" ORDER BY c.id LIMIT ").bind(limit as i64);
+    sql.push(" ORDER BY c.id").limit(limit as i64);
     Ok(Scored::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
 
@@ -104,7 +104,7 @@ pub async fn waiting(tenant: &Tenant, rules: &[Patience], limit: u64) -> Result<
     let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
     let mut sql = tenant.sql("SELECT ");
     too_long(sql.push(ContactRow::COLUMNS), tenant, rules);
-    sql.push(" ORDER BY c.importance DESC, x.last_interaction NULLS FIRST, c.id DESC LIMIT ").bind(limit as i64);
+    sql.push(" ORDER BY c.importance DESC, x.last_interaction NULLS FIRST, c.id DESC").limit(limit as i64);
     let rows = ContactRow::find_by_statement(sql.statement()).all(tenant.read()).await?;
     Ok((rows, count.map_or(0, |count| count.contacts.max(0) as u64)))
 }

@@ -121,7 +121,7 @@ pub async fn count_to(tenant: &Tenant, filter: &Filter, most: u64) -> Result<u64
         sql.push(CONTEXT);
     }
     conditions(sql.push(" WHERE "), tenant, filter);
-    sql.push(" LIMIT ").bind(most as i64).push(") AS counted");
+    sql.limit(most as i64).push(") AS counted");
     let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
     Ok(count.map_or(0, |count| count.contacts.max(0) as u64))
 }
@@ -134,7 +134,7 @@ async fn listed(tenant: &Tenant, filter: &Filter, limit: u64, cursor: Option<&st
     if let Some(cursor) = cursor {
         after(&mut sql, filter.order, cursor)?;
     }
-    sql.push(" ORDER BY ").push(column).push(" DESC NULLS LAST, c.id DESC LIMIT ").bind(limit as i64 + 1);
+    sql.push(" ORDER BY ").push(column).push(" DESC NULLS LAST, c.id DESC").limit(limit as i64 + 1);
     let rows = ContactRow::find_by_statement(sql.statement()).all(tenant.read()).await?;
     Ok(page(rows, limit, |row| match filter.order.key(row) {
         Some(key) => format!("{key}_{}", row.id),

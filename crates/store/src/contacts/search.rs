@@ -129,7 +129,7 @@ async fn candidates(tenant: &Tenant, filter: &Filter, demand: &Demand) -> Result
     let mut sql = tenant.sql("SELECT c.id, c.name, c.company, c.search_text, c.importance, c.last_activity FROM ");
     matching(&mut sql, demand);
     conditions(sql.push(" AND "), tenant, filter);
-    sql.push(" LIMIT ").bind(demand.most);
+    sql.limit(demand.most);
     let sql = with_context(sql, filter);
     Ok(Candidate::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }

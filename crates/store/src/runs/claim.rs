@@ -36,7 +36,7 @@ pub async fn claim(system: &System, limit: u64, now: DateTime<Utc>, lease: Durat
         "WITH next AS MATERIALIZED (SELECT id FROM runs WHERE state IN ('queued', 'parked', 'running') AND due_at <= ",
     );
     sql.bind(now).push(" AND (state <> 'running' OR lease_until <= ").bind(now);
-    sql.push(") ORDER BY due_at LIMIT ").bind(limit as i64).push(skip_locked(system));
+    sql.push(") ORDER BY due_at").limit(limit as i64).push(skip_locked(system));
     sql.push(") UPDATE runs SET state = 'running', attempts = attempts + 1, lease_token = ");
     sql.bind(token).push(", lease_until = ").bind(now + lease).push(", heartbeat_at = ").bind(now);
     sql.push(", started_at = COALESCE(started_at, ").bind(now);
