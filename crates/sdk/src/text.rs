@@ -3,6 +3,9 @@
 /// Removes control characters (line breaks and tabs stay) and the invisible characters in which
 /// instructions can hide: zero-width, bidirectional and tag characters.
 pub fn clean(text: &str) -> String {
+    if !text.contains(is_hidden) {
+        return text.trim().to_owned();
+    }
     text.chars().filter(|c| !is_hidden(*c)).collect::<String>().trim().to_owned()
 }
 

@@ -163,6 +163,7 @@ async fn once(work: walk::Work) -> Result<Report> {
     *last = None;
     let report = walk::all(&work).await?;
     brain::rescore(&work.tenant, work.app.clock.now()).await?;
+    store::contacts::settle_search(&work.tenant).await.map_err(crate::unavailable)?;
     *last = Some(report.clone());
     Ok(report)
 }

@@ -26,7 +26,7 @@ pub struct NewInteraction {
     pub vendor_id: String,
 }
 
-const ROWS_A_STATEMENT: usize = 500;
+const ROWS_A_STATEMENT: usize = 100;
 
 /// Stores interactions, each once however often it is read, and keeps `last_interaction` and `interaction_count` of
 /// their contacts right. Interactions of contacts that the tenant does not have are left out. Returns how many are new.
@@ -50,14 +50,14 @@ pub async fn upsert_batch(tenant: &Tenant, interactions: &[NewInteraction]) -> R
 }
 
 async fn known_contacts(tx: &Tx, ids: &[i64]) -> Result<Vec<i64>> {
-    let mut sql = tx.sql("SELECT id FROM contacts WHERE tenant_id = ");
-    sql.bind(tx.tenant_id()).push(" AND id IN ").bind_ids(ids);
+    let mut sql = tx.sql("SELECT id FROM contacts WHERE ");
+    sql.of_tenant("tenant_id", tx.tenant_id()).push(" AND id").among_ids(ids);
     tx.rows(sql).await?.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
 }
 
 async fn count(tx: &Tx, contacts: &[i64]) -> Result<i64> {
     let mut sql = tx.sql("SELECT COUNT(*) AS interactions FROM interaction_history WHERE tenant_id = ");
-    sql.bind(tx.tenant_id()).push(" AND contact_id IN ").bind_ids(contacts);
+    sql.bind(tx.tenant_id()).push(" AND contact_id").among_ids(contacts);
     let rows = tx.rows(sql).await?;
     Ok(rows.first().map(|row| row.try_get("", "interactions")).transpose()?.unwrap_or_default())
 }
@@ -88,7 +88,7 @@ async fn refresh(tx: &Tx, contacts: &[i64]) -> Result<()> {
                       AND h.contact_id = contact_context.contact_id";
     let mut sql = tx.sql("UPDATE contact_context SET last_interaction = (SELECT MAX(h.timestamp) ");
     sql.push(of_contact).push("), interaction_count = (SELECT COUNT(*) ").push(of_contact);
-    sql.push(") WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND contact_id IN ").bind_ids(contacts);
+    sql.push(") WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND contact_id").among_ids(contacts);
     tx.execute(sql).await?;
     Ok(())
 }
@@ -116,7 +116,7 @@ pub async fn aggregates(tenant: &Tenant, contacts: &[i64]) -> Result<Vec<Aggrega
         "SELECT contact_id, interaction_type, COUNT(*) AS interactions, MAX(timestamp) AS last \
          FROM interaction_history WHERE tenant_id = ",
     );
-    sql.bind(tenant.id()).push(" AND contact_id IN ").bind_ids(contacts);
+    sql.bind(tenant.id()).push(" AND contact_id").among_ids(contacts);
     sql.push(" GROUP BY contact_id, interaction_type ORDER BY contact_id, interaction_type");
     Ok(Aggregate::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }

@@ -83,12 +83,8 @@ struct Known {
 }
 
 async fn known(tx: &Tx, ecosystem: &str, vendor_ids: &[&str]) -> Result<HashMap<String, Known>> {
-    let mut sql = tx.sql("SELECT id, vendor_id, data_hash, deleted_at FROM opportunities WHERE tenant_id = ");
-    sql.bind(tx.tenant_id())
-        .push(" AND ecosystem = ")
-        .bind(ecosystem)
-        .push(" AND vendor_id IN ")
-        .bind_texts(vendor_ids);
+    let mut sql = tx.sql("SELECT c.id, c.vendor_id, c.data_hash, c.deleted_at");
+    sql.from_vendor_ids("opportunities", tx.tenant_id(), ecosystem, vendor_ids, true);
     let rows = Known::find_by_statement(sql.statement()).all(tx.connection()).await?;
     Ok(rows.into_iter().map(|row| (row.vendor_id.clone(), row)).collect())
 }
@@ -138,8 +134,8 @@ async fn mark_seen(tx: &Tx, run_id: Uuid, ids: &[i64], now: DateTime<Utc>) -> Re
         return Ok(());
     }
     let mut sql = tx.sql("UPDATE opportunities SET seen_run = ");
-    sql.bind(run_id).push(", last_synced = ").bind(now).push(" WHERE tenant_id = ").bind(tx.tenant_id());
-    sql.push(" AND id IN ").bind_ids(ids);
+    sql.bind(run_id).push(", last_synced = ").bind(now).push(" WHERE ").of_tenant("tenant_id", tx.tenant_id());
+    sql.push(" AND id").among_ids(ids);
     tx.execute(sql).await?;
     Ok(())
 }
@@ -203,16 +199,13 @@ pub struct Aggregate {
     pub value: f64,
 }
 
-/// Counts and sums by status of each of these contacts, or of all that have any if `contacts` is None.
-pub async fn aggregates(tenant: &Tenant, ecosystem: &str, contacts: Option<&[&str]>) -> Result<Vec<Aggregate>> {
+/// Counts and sums by status of each contact that has any.
+pub async fn aggregates(tenant: &Tenant, ecosystem: &str) -> Result<Vec<Aggregate>> {
     let mut sql = tenant.sql(
         "SELECT contact_vendor_id, status, COUNT(*) AS opportunities, COALESCE(SUM(value), 0.0) AS value \
          FROM opportunities WHERE deleted_at IS NULL AND contact_vendor_id IS NOT NULL AND tenant_id = ",
     );
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
-    if let Some(contacts) = contacts {
-        sql.push(" AND contact_vendor_id IN ").bind_texts(contacts);
-    }
     sql.push(" GROUP BY contact_vendor_id, status ORDER BY contact_vendor_id, status");
     Ok(Aggregate::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }

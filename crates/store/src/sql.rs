@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{DbBackend, Statement, Value};
 
-/// SQL text with its bound values. Both back ends understand `$1`.
+/// SQL text with its bound values.
 pub(crate) struct Sql {
     backend: DbBackend,
     text: String,
@@ -26,7 +26,11 @@ impl Sql {
             Value::ChronoDateTimeUtc(Some(at)) => crate::micros(at).into(),
             other => other,
         });
-        self.text.push_str(&format!("${}", self.values.len()));
+        match self.backend {
+            DbBackend::Postgres => self.text.push_str(&format!("${}", self.values.len())),
+            // Numbered ones have names in SQLite, which looks through all of them at each.
+            _ => self.text.push('?'),
+        }
         self
     }
 
@@ -48,21 +52,47 @@ impl Sql {
         self
     }
 
-    /// Writes `(…)`, a list that needs one placeholder whatever its length, so that the prepared statement is reused.
-    pub(crate) fn bind_ids(&mut self, ids: &[i64]) -> &mut Self {
+    /// Writes the tenant's condition of a statement that names its rows by id. SQLite knows nothing of how many rows a
+    /// tenant has and would rather walk through all of them; the plus forbids it the index.
+    pub(crate) fn of_tenant(&mut self, column: &str, tenant: &str) -> &mut Self {
+        self.push(if self.backend == DbBackend::Sqlite { "+" } else { "" }).push(column).push(" = ").bind(tenant)
+    }
+
+    /// Writes the condition that what was written before is one of these. It takes one placeholder whatever their
+    /// number, so that the prepared statement is reused.
+    pub(crate) fn among_ids(&mut self, ids: &[i64]) -> &mut Self {
         let json = serde_json::Value::from(ids).to_string();
         match self.backend {
-            DbBackend::Postgres => self.push("(SELECT jsonb_array_elements(").bind_json(Some(json)).push(")::bigint)"),
-            _ => self.push("(SELECT value FROM json_each(").bind(json).push("))"),
+            // As an array and not as a subquery to join with, so that PostgreSQL looks each one up in an index.
+            DbBackend::Postgres => {
+                self.push(" = ANY(ARRAY(SELECT jsonb_array_elements(").bind_json(Some(json)).push(")::bigint))")
+            }
+            _ => self.push(" IN (SELECT value FROM json_each(").bind(json).push("))"),
         }
     }
 
-    /// The same for text.
-    pub(crate) fn bind_texts(&mut self, texts: &[&str]) -> &mut Self {
-        let json = serde_json::Value::from(texts.to_vec()).to_string();
+    /// Writes the FROM of those rows `c` of a vendor's table that have one of these ids, each looked up by itself: with
+    /// a plain condition, PostgreSQL may compare every row of the ecosystem with every id. Locked in the order of the
+    /// ids, so that two who want the same rows cannot block each other.
+    pub(crate) fn from_vendor_ids(&mut self, table: &str, tenant: &str, ecosystem: &str, ids: &[&str], lock: bool) {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        let ids = serde_json::Value::from(ids).to_string();
+        let key = |sql: &mut Self| {
+            sql.push("tenant_id = ").bind(tenant).push(" AND ecosystem = ").bind(ecosystem).push(" AND vendor_id = ");
+        };
         match self.backend {
-            DbBackend::Postgres => self.push("(SELECT jsonb_array_elements_text(").bind_json(Some(json)).push("))"),
-            _ => self.push("(SELECT value FROM json_each(").bind(json).push("))"),
+            DbBackend::Postgres => {
+                self.push(" FROM jsonb_array_elements_text(").bind_json(Some(ids)).push(") AS wanted(id)");
+                key(self.push(" CROSS JOIN LATERAL (SELECT * FROM ").push(table).push(" WHERE "));
+                self.push("wanted.id OFFSET 0").push(if lock { " FOR UPDATE" } else { "" }).push(") AS c");
+            }
+            // The order of a CROSS JOIN is kept.
+            _ => {
+                self.push(" FROM json_each(").bind(ids).push(") AS wanted CROSS JOIN ").push(table);
+                key(self.push(" AS c ON c."));
+                self.push("wanted.value");
+            }
         }
     }
 

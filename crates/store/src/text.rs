@@ -34,6 +34,9 @@ pub(crate) fn merged(first: impl IntoIterator<Item = String>, second: impl IntoI
 /// Lower case without the accents of Latin letters and without apostrophes, so that "José O'Neil" is found by
 /// "jose oneil".
 pub(crate) fn folded(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return text.to_ascii_lowercase();
+    }
     text.chars().flat_map(char::to_lowercase).map(without_accent).filter(|letter| !is_silent(*letter)).collect()
 }
 

@@ -121,7 +121,7 @@ pub async fn prepare_for_a_call(tenant: &Tenant, now: DateTime<Utc>, contact: &s
 }
 
 async fn pipeline(page: &mut Page, tenant: &Tenant) -> Result<()> {
-    let sums = opportunities::aggregates(tenant, super::reference::HOME, None).await.map_err(unavailable)?;
+    let sums = opportunities::aggregates(tenant, super::reference::HOME).await.map_err(unavailable)?;
     let mut statuses: Vec<(String, i64, f64)> = Vec::new();
     for sum in sums {
         let status = sum.status.unwrap_or_else(|| "without status".into());

@@ -142,7 +142,7 @@ async fn each(tenant: &Tenant, mut see: impl FnMut(i64, Person)) -> Result<()> {
 
 /// The open opportunities by the vendor's id of their contact, as one sum each.
 async fn open_deals(tenant: &Tenant) -> Result<HashMap<String, Vec<Deal>>> {
-    let sums = opportunities::aggregates(tenant, HOME, None).await.map_err(unavailable)?;
+    let sums = opportunities::aggregates(tenant, HOME).await.map_err(unavailable)?;
     let open = sums.into_iter().filter(|sum| sum.status.as_deref().is_some_and(|status| status == "open"));
     Ok(open
         .map(|sum| {

@@ -126,9 +126,9 @@ impl<'a> Walk<'a> {
                     None => Ok(None),
                 }
             };
-            let (ahead, written) = tokio::join!(ahead, write::records(self.work, self.run, &page.records));
-            let counts = written?;
-            self.count(page.records.len(), counts, next).await?;
+            let fetched = page.records.len();
+            let (ahead, written) = tokio::join!(ahead, write::records(self.work, self.run, page.records));
+            self.count(fetched, written?, next).await?;
             match ahead? {
                 Some(ahead) => page = ahead,
                 None => return Ok(()),

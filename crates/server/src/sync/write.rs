@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sdk::stream::{Contact, Fields, Interaction, Opportunity};
 use sdk::{Record, Result};
+use serde_json::Value;
 use store::contacts::{self, Counts, NewContact};
 use store::interactions::{self, NewInteraction};
 use store::opportunities::{self, NewOpportunity};
@@ -11,15 +12,18 @@ use uuid::Uuid;
 use super::walk::Work;
 use crate::brain::scoring::{self, Facts};
 
-/// Writes a page; each table in one transaction.
-pub(super) async fn records(work: &Work, run: Uuid, records: &[Record]) -> Result<Counts> {
+/// Interactions in one transaction. While one is open, the embedded database writes nothing else.
+const INTERACTIONS_AT_ONCE: usize = 100;
+
+/// Writes a page.
+pub(super) async fn records(work: &Work, run: Uuid, records: Vec<Record>) -> Result<Counts> {
     let now = work.app.clock.now();
     let (mut people, mut deals, mut talks) = (Vec::new(), Vec::new(), Vec::new());
-    for record in records {
-        match &record.fields {
-            Fields::Contact(contact) => people.push(new_contact(record, contact, now)),
-            Fields::Opportunity(opportunity) => deals.push(new_opportunity(record, opportunity)),
-            Fields::Interaction(interaction) => talks.push((record, interaction)),
+    for Record { id, data, fields, .. } in records {
+        match fields {
+            Fields::Contact(contact) => people.push(new_contact(id, data, contact, now)),
+            Fields::Opportunity(opportunity) => deals.push(new_opportunity(id, data, opportunity)),
+            Fields::Interaction(interaction) => talks.push((id, data, interaction)),
         }
     }
     let mut counts = Counts::default();
@@ -31,8 +35,8 @@ pub(super) async fn records(work: &Work, run: Uuid, records: &[Record]) -> Resul
         let written = opportunities::upsert_batch(&work.tenant, work.ecosystem, run, &deals, now).await;
         counts += written.map_err(crate::unavailable)?;
     }
-    if !talks.is_empty() {
-        counts += write_interactions(work, &talks).await?;
+    for talks in talks.chunks(INTERACTIONS_AT_ONCE) {
+        counts += write_interactions(work, talks).await?;
     }
     Ok(counts)
 }
@@ -55,22 +59,22 @@ pub(super) async fn deletions(
     deleted.map_err(crate::unavailable)
 }
 
-async fn write_interactions(work: &Work, talks: &[(&Record, &Interaction)]) -> Result<Counts> {
-    let vendor_ids: Vec<&str> = talks.iter().map(|(_, interaction)| interaction.contact.as_str()).collect();
+type Talk = (String, Value, Interaction);
+
+async fn write_interactions(work: &Work, talks: &[Talk]) -> Result<Counts> {
+    let vendor_ids: Vec<&str> = talks.iter().map(|(.., interaction)| interaction.contact.as_str()).collect();
     let known =
         contacts::ids_by_vendor_id(&work.tenant, work.ecosystem, &vendor_ids).await.map_err(crate::unavailable)?;
     // A message of a contact that was deleted meanwhile has nobody to belong to.
     let rows: Vec<NewInteraction> = talks
         .iter()
-        .filter_map(|(record, talk)| {
-            known.get(&talk.contact).map(|id| new_interaction(work.ecosystem, *id, record, talk))
-        })
+        .filter_map(|talk| known.get(&talk.2.contact).map(|id| new_interaction(work.ecosystem, *id, talk)))
         .collect();
     let created = interactions::upsert_batch(&work.tenant, &rows).await.map_err(crate::unavailable)?;
     Ok(Counts { created, updated: 0, unchanged: rows.len() as u64 - created })
 }
 
-fn new_contact(record: &Record, contact: &Contact, now: DateTime<Utc>) -> NewContact {
+fn new_contact(vendor_id: String, data: Value, contact: Contact, now: DateTime<Utc>) -> NewContact {
     let facts = Facts {
         has_tags: !contact.tags.is_empty(),
         kind: contact.kind.as_deref(),
@@ -79,47 +83,47 @@ fn new_contact(record: &Record, contact: &Contact, now: DateTime<Utc>) -> NewCon
         interactions: 0,
     };
     NewContact {
-        vendor_id: record.id.clone(),
-        data: record.data.clone(),
-        name: Some(contact.name.clone()).filter(|name| !name.is_empty()),
-        first_name: contact.first_name.clone(),
-        company: contact.company.clone(),
-        email: contact.email.clone(),
-        phone: contact.phone.clone(),
-        kind: contact.kind.clone(),
-        tags: contact.tags.clone(),
-        source: contact.source.clone(),
+        importance: i16::from(scoring::importance(&facts, now).value),
+        extra_text: crate::brain::words(&data),
+        vendor_id,
+        data,
+        name: Some(contact.name).filter(|name| !name.is_empty()),
+        first_name: contact.first_name,
+        company: contact.company,
+        email: contact.email,
+        phone: contact.phone,
+        kind: contact.kind,
+        tags: contact.tags,
+        source: contact.source,
         created_at: contact.created_at,
         last_activity: contact.last_activity,
-        importance: i16::from(scoring::importance(&facts, now).value),
-        extra_text: crate::brain::words(&record.data),
         expires_at: None,
     }
 }
 
-fn new_opportunity(record: &Record, opportunity: &Opportunity) -> NewOpportunity {
+fn new_opportunity(vendor_id: String, data: Value, opportunity: Opportunity) -> NewOpportunity {
     NewOpportunity {
-        vendor_id: record.id.clone(),
-        contact_vendor_id: opportunity.contact.clone(),
-        data: record.data.clone(),
-        name: Some(opportunity.name.clone()),
-        pipeline: opportunity.pipeline.clone(),
-        stage: opportunity.stage.clone(),
-        status: opportunity.status.clone(),
+        vendor_id,
+        contact_vendor_id: opportunity.contact,
+        data,
+        name: Some(opportunity.name),
+        pipeline: opportunity.pipeline,
+        stage: opportunity.stage,
+        status: opportunity.status,
         value: opportunity.value,
         expires_at: None,
     }
 }
 
-fn new_interaction(ecosystem: &str, contact_id: i64, record: &Record, talk: &Interaction) -> NewInteraction {
+fn new_interaction(ecosystem: &str, contact_id: i64, (vendor_id, data, talk): &Talk) -> NewInteraction {
     NewInteraction {
         contact_id,
         timestamp: talk.at,
         interaction_type: talk.kind.clone(),
         direction: talk.direction.clone(),
         description: Some(talk.description.clone()),
-        extra_data: Some(record.data.clone()),
+        extra_data: Some(data.clone()),
         ecosystem: ecosystem.into(),
-        vendor_id: record.id.clone(),
+        vendor_id: vendor_id.clone(),
     }
 }

@@ -169,7 +169,11 @@ pub(super) fn needs_context(filter: &Filter) -> bool {
 
 /// Everything in the filter but the words. Contacts are `c`, contexts `x`.
 pub(super) fn conditions(sql: &mut Sql, tenant: &Tenant, filter: &Filter) {
-    sql.push("c.tenant_id = ").bind(tenant.id()).push(" AND c.deleted_at IS NULL");
+    match filter.ids {
+        Some(_) => sql.of_tenant("c.tenant_id", tenant.id()),
+        None => sql.push("c.tenant_id = ").bind(tenant.id()),
+    };
+    sql.push(" AND c.deleted_at IS NULL");
     if let Some(ecosystem) = &filter.ecosystem {
         sql.push(" AND c.ecosystem = ").bind(ecosystem.as_str());
     }
@@ -212,7 +216,7 @@ pub(super) fn conditions(sql: &mut Sql, tenant: &Tenant, filter: &Filter) {
         sql.push(" AND c.importance >= ").bind(importance);
     }
     if let Some(ids) = &filter.ids {
-        sql.push(" AND c.id IN ").bind_ids(ids);
+        sql.push(" AND c.id").among_ids(ids);
     }
 }
 

@@ -10,7 +10,7 @@ mod upsert;
 pub use attention::{Brief, Patience, Scored, scored, waiting, walk};
 pub use context::{ContextChange, save_context};
 pub use find::{Filter, Order, count, count_to, find, recent};
-pub use upsert::{Counts, NewContact, mark_deleted, mark_missing_deleted, set_importance, upsert_batch};
+pub use upsert::{Counts, NewContact, mark_deleted, mark_missing_deleted, set_importance, settle_search, upsert_batch};
 
 use std::collections::HashMap;
 
@@ -123,8 +123,8 @@ pub async fn ids_by_vendor_id(tenant: &Tenant, ecosystem: &str, vendor_ids: &[&s
         id: i64,
         vendor_id: String,
     }
-    let mut sql = tenant.sql("SELECT id, vendor_id FROM contacts WHERE tenant_id = ");
-    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND vendor_id IN ").bind_texts(vendor_ids);
+    let mut sql = tenant.sql("SELECT c.id, c.vendor_id");
+    sql.from_vendor_ids("contacts", tenant.id(), ecosystem, vendor_ids, false);
     let rows = Known::find_by_statement(sql.statement()).all(tenant.read()).await?;
     Ok(rows.into_iter().map(|row| (row.vendor_id, row.id)).collect())
 }
@@ -133,7 +133,7 @@ pub async fn ids_by_vendor_id(tenant: &Tenant, ecosystem: &str, vendor_ids: &[&s
 pub async fn rows(tenant: &Tenant, ids: &[i64]) -> Result<Vec<ContactRow>> {
     let mut sql = tenant.sql("SELECT ");
     sql.push(ContactRow::COLUMNS).push(" FROM contacts c JOIN contact_context x ON x.contact_id = c.id");
-    sql.push(" WHERE c.tenant_id = ").bind(tenant.id()).push(" AND c.id IN ").bind_ids(ids);
+    sql.push(" WHERE ").of_tenant("c.tenant_id", tenant.id()).push(" AND c.id").among_ids(ids);
     Ok(ContactRow::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
 

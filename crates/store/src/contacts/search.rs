@@ -150,7 +150,7 @@ fn matching(sql: &mut Sql, demand: &Demand) {
         let mut query = String::new();
         nested(demand, &mut |part| match part {
             Part::Text(text) => query.push_str(text),
-            Part::Piece(piece) => query.push_str(&format!("\"{}\"", piece.replace('"', "\"\""))),
+            Part::Piece(piece) => query.push_str(&threes(piece)),
         });
         sql.bind(query);
         return;
@@ -164,6 +164,13 @@ fn matching(sql: &mut Sql, demand: &Demand) {
             }
         };
     });
+}
+
+/// Every three letters of a piece, as the full-text index of SQLite has them.
+fn threes(piece: &str) -> String {
+    let letters: Vec<char> = piece.chars().collect();
+    let quoted = |three: &[char]| format!("\"{}\"", three.iter().collect::<String>().replace('"', "\"\""));
+    format!("({})", letters.windows(3).map(quoted).collect::<Vec<_>>().join(" AND "))
 }
 
 /// A part of a condition that both languages write alike.

@@ -125,14 +125,10 @@ struct Known {
 async fn known(tx: &Tx, ecosystem: &str, vendor_ids: &[&str]) -> Result<HashMap<String, Known>> {
     let mut sql = tx.sql(
         "SELECT c.id, c.vendor_id, c.data_hash, c.deleted_at, c.importance, x.own_nicknames, x.custom_tags, \
-         x.company_info FROM contacts c JOIN contact_context x ON x.contact_id = c.id WHERE c.tenant_id = ",
+         x.company_info",
     );
-    sql.bind(tx.tenant_id()).push(" AND c.ecosystem = ").bind(ecosystem);
-    sql.push(" AND c.vendor_id IN ").bind_texts(vendor_ids);
-    // The same order for everybody, so that two who lock the same rows cannot block each other.
-    if sql.backend() == DbBackend::Postgres {
-        sql.push(" ORDER BY c.id FOR UPDATE OF c");
-    }
+    sql.from_vendor_ids("contacts", tx.tenant_id(), ecosystem, vendor_ids, true);
+    sql.push(" JOIN contact_context x ON x.contact_id = c.id");
     let rows = Known::find_by_statement(sql.statement()).all(tx.connection()).await?;
     Ok(rows.into_iter().map(|row| (row.vendor_id.clone(), row)).collect())
 }
@@ -247,8 +243,18 @@ async fn mark_seen(
     }
     let mut sql = tx.sql("UPDATE contacts SET seen_run = ");
     sql.bind(run_id).push(", last_synced = ").bind(now).push(", expires_at = ").bind(expires_at.map(micros));
-    sql.push(" WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND id IN ").bind_ids(ids);
+    sql.push(" WHERE ").of_tenant("tenant_id", tx.tenant_id()).push(" AND id").among_ids(ids);
     tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Sorts what a sync has written into PostgreSQL's search index, where it waits in a list that every search reads
+/// through. Call it at the end of a sync.
+pub async fn settle_search(tenant: &Tenant) -> Result<()> {
+    let sql = tenant.sql("SELECT gin_clean_pending_list('contacts_search'::regclass)");
+    if sql.backend() == DbBackend::Postgres {
+        tenant.write().execute_raw(sql.statement()).await?;
+    }
     Ok(())
 }
 
@@ -269,8 +275,8 @@ async fn write_importance(tx: &Tx, scores: &[(i64, i16)]) -> Result<()> {
             [("contacts", "importance", "id"), ("contact_context", "importance_score", "contact_id")]
         {
             let mut sql = tx.sql("UPDATE ");
-            sql.push(table).push(" SET ").push(column).push(" = ").bind(score).push(" WHERE tenant_id = ");
-            sql.bind(tx.tenant_id()).push(" AND ").push(key).push(" IN ").bind_ids(&ids);
+            sql.push(table).push(" SET ").push(column).push(" = ").bind(score).push(" WHERE ");
+            sql.of_tenant("tenant_id", tx.tenant_id()).push(" AND ").push(key).among_ids(&ids);
             tx.execute(sql).await?;
         }
     }

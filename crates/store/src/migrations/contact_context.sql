@@ -1,5 +1,5 @@
 CREATE TABLE contact_context (
-    contact_id         BIGINT PRIMARY KEY REFERENCES contacts (id) ON DELETE CASCADE,
+    contact_id         {key} PRIMARY KEY REFERENCES contacts (id) ON DELETE CASCADE,
     tenant_id          TEXT NOT NULL,
     contact_name       TEXT,
     nicknames          {json} NOT NULL,

@@ -24,7 +24,7 @@ CREATE TABLE contacts (
     seen_run      {uuid},
     UNIQUE (tenant_id, ecosystem, vendor_id)
 );
--- last_synced and seen_run stay out of every index, so that "seen again, unchanged" is a cheap (HOT) update.
+-- last_synced and seen_run stay out of every index: "seen again, unchanged" changes nothing that is searched by.
 CREATE INDEX contacts_active ON contacts (tenant_id, last_activity {desc}, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX contacts_added ON contacts (tenant_id, created_at {desc}, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX contacts_importance ON contacts (tenant_id, importance DESC, id DESC) WHERE deleted_at IS NULL;

@@ -322,7 +322,7 @@ async fn the_search_index_of_sqlite_agrees_with_the_table() -> anyhow::Result<()
         admin.execute_unprepared("INSERT INTO contacts_fts (contacts_fts, rank) VALUES ('integrity-check', 1)").await?;
         let count = Statement::from_string(
             sea_orm::DbBackend::Sqlite,
-            "SELECT COUNT(*) AS n FROM contacts_fts WHERE contacts_fts MATCH '\"person\"'",
+            "SELECT COUNT(*) AS n FROM contacts_fts WHERE contacts_fts MATCH '\"per\" AND \"ers\" AND \"rso\"'",
         );
         assert_eq!(admin.query_one_raw(count).await?.unwrap().try_get::<i64>("", "n")?, 19);
         admin.close().await?;

@@ -52,7 +52,7 @@ async fn contacts_and_what_hangs_on_them() {
         assert!(interactions::of_contact(&stranger, id, 9).await?.is_empty());
         assert!(interactions::aggregates(&stranger, &[id]).await?.is_empty());
         assert!(opportunities::of_contact(&stranger, "crm", "1").await?.is_empty());
-        assert!(opportunities::aggregates(&stranger, "crm", None).await?.is_empty());
+        assert!(opportunities::aggregates(&stranger, "crm").await?.is_empty());
         assert_eq!(opportunities::mark_missing_deleted(&stranger, "crm", Uuid::new_v4(), far, far).await?, 0);
         assert!(outcomes::record(&stranger, id, "call", true, None, now()).await?.is_none());
         assert!(outcomes::list(&stranger, None, 9).await?.is_empty());
