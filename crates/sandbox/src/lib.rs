@@ -16,6 +16,7 @@ use world::World;
 pub use business::Effect;
 pub use faults::{Fault, Faults};
 pub use gohighlevel::GoHighLevelAccount;
+pub use vendor::Account;
 
 mod admin;
 mod business;
@@ -24,6 +25,7 @@ mod faults;
 mod gohighlevel;
 mod people;
 mod serve;
+mod vendor;
 mod world;
 
 /// How a sandbox is to be.
@@ -86,6 +88,17 @@ impl Sandbox {
     /// The credentials that open the GoHighLevel side.
     pub fn gohighlevel(&self) -> GoHighLevelAccount {
         self.world.account.clone()
+    }
+
+    /// What opens the side of this ecosystem, if it is simulated.
+    pub fn account(&self, ecosystem: &str) -> Option<Account> {
+        if ecosystem == "gohighlevel" {
+            let account = self.gohighlevel();
+            let config = serde_json::json!({"base_url": self.url(), "location_id": account.location_id});
+            return Some(Account::new(config).with("token", account.private_token));
+        }
+        let vendor = vendor::VENDORS.iter().find(|vendor| vendor.name == ecosystem)?;
+        Some((vendor.account)(&self.world, &format!("{}/{}", self.url(), vendor.name)))
     }
 
     /// What goes wrong from now on.

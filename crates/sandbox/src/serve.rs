@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
+    extract::{OriginalUri, Request, State},
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -23,12 +23,18 @@ use crate::{
         reply::Refusal,
         v1,
     },
+    vendor::{VENDORS, Vendor},
     world::World,
 };
 
 pub(crate) async fn run(world: Arc<World>, listener: TcpListener) {
-    let vendor = gohighlevel::router(&world).layer(from_fn_with_state(world.clone(), misbehave));
-    let app = Router::new().nest("/__sandbox", admin::router()).fallback_service(vendor.with_state(world.clone()));
+    let gohighlevel = gohighlevel::router(&world).layer(from_fn_with_state(world.clone(), gohighlevel_manners));
+    let mut app = Router::new().nest("/__sandbox", admin::router());
+    for vendor in VENDORS {
+        let router = (vendor.router)(&world).layer(from_fn_with_state((world.clone(), *vendor), manners));
+        app = app.nest(&format!("/{}", vendor.name), router);
+    }
+    let app = app.fallback_service(gohighlevel.with_state(world.clone()));
     let stop = world.stop.clone();
     let served = axum::serve(listener, app.with_state(world)).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
@@ -36,12 +42,53 @@ pub(crate) async fn run(world: Arc<World>, listener: TcpListener) {
     }
 }
 
-async fn misbehave(State(world): State<Arc<World>>, mut request: Request, next: Next) -> Result<Response, Infallible> {
+/// Delays and spoils a request to one of the vendors. A fault's path is the whole one, with the vendor's name.
+async fn manners(
+    State((world, vendor)): State<(Arc<World>, Vendor)>,
+    OriginalUri(uri): OriginalUri,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let trace = world.trace();
+    wait(&world, world.options.delay).await;
+    request.extensions_mut().insert(Trace(trace));
+    let Some(fault) = world.faults.take(request.method().as_str(), uri.path()) else { return next.run(request).await };
+    match fault {
+        Fault::Status(status) => {
+            (vendor.refuse)(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+        Fault::DailyLimit => (vendor.refuse)(StatusCode::TOO_MANY_REQUESTS),
+        Fault::ExpiredToken => {
+            if let Some(bearer) = bearer(request.headers()) {
+                (vendor.expire)(&world, bearer);
+            }
+            (vendor.refuse)(StatusCode::UNAUTHORIZED)
+        }
+        _ => spoil(&world, &fault, request, next).await,
+    }
+}
+
+async fn gohighlevel_manners(
+    State(world): State<Arc<World>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Infallible> {
     let trace = world.trace();
     wait(&world, world.options.delay).await;
     let fault = world.faults.take(request.method().as_str(), request.uri().path());
     request.extensions_mut().insert(Trace(trace));
     let mut response = match &fault {
+        Some(Fault::Status(status)) => refuse(*status, &request, &world),
+        Some(Fault::DailyLimit) => {
+            world.limits().exhaust(&caller(&world, &request), world.now());
+            refuse(429, &request, &world)
+        }
+        Some(Fault::ExpiredToken) => {
+            if let Some(bearer) = bearer(request.headers()) {
+                world.grants().kill(bearer);
+            }
+            refuse(401, &request, &world)
+        }
         Some(fault) => spoil(&world, fault, request, next).await,
         None => next.run(request).await,
     };
@@ -51,19 +98,9 @@ async fn misbehave(State(world): State<Arc<World>>, mut request: Request, next: 
     Ok(response)
 }
 
+/// What goes wrong on the way is the same everywhere.
 async fn spoil(world: &World, fault: &Fault, request: Request, next: Next) -> Response {
     match fault {
-        Fault::Status(status) => refuse(*status, &request, world),
-        Fault::DailyLimit => {
-            world.limits().exhaust(&caller(world, &request), world.now());
-            refuse(429, &request, world)
-        }
-        Fault::ExpiredToken => {
-            if let Some(bearer) = bearer(request.headers()) {
-                world.grants().kill(bearer);
-            }
-            refuse(401, &request, world)
-        }
         Fault::Stall(time) => {
             wait(world, *time).await;
             next.run(request).await
@@ -85,6 +122,8 @@ async fn spoil(world: &World, fault: &Fault, request: Request, next: Next) -> Re
             response
         }
         Fault::Truncated => truncate(next.run(request).await).await,
+        // What only the vendor can say was said before.
+        Fault::Status(_) | Fault::DailyLimit | Fault::ExpiredToken => next.run(request).await,
     }
 }
 

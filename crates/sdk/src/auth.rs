@@ -7,16 +7,59 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Error, Result};
 
-/// What a person must provide to connect an ecosystem.
+/// One way to authenticate, and what a person must provide for it.
 #[derive(Clone, Debug)]
 pub enum Auth {
     /// Keys that the person copies from the vendor's settings page.
     Keys(&'static [Key]),
-    /// OAuth 2.0 authorization code.
-    OAuth2 { authorize_url: &'static str, token_url: &'static str, scopes: &'static [&'static str] },
+    /// OAuth 2.0 authorization code (RFC 6749 §4.1). The connector gets [`ACCESS_TOKEN`], always fresh.
+    OAuth2(OAuth2),
+    /// A key file whose owner signs for access tokens (RFC 7523). The connector gets [`ACCESS_TOKEN`], always fresh.
+    ServiceAccount(ServiceAccount),
 }
 
-/// One key of [`Auth::Keys`].
+/// The credential that holds the access token of [`Auth::OAuth2`] and [`Auth::ServiceAccount`].
+pub const ACCESS_TOKEN: &str = "access_token";
+
+/// A vendor's authorization server, and this installation's client there.
+#[derive(Clone, Copy, Debug)]
+pub struct OAuth2 {
+    pub authorize_url: &'static str,
+    pub token_url: &'static str,
+    /// RFC 7009; `None` where the vendor has none.
+    pub revoke_url: Option<&'static str>,
+    pub scopes: &'static [&'static str],
+    /// RFC 7636, S256.
+    pub pkce: bool,
+    /// Further parameters of the authorization request.
+    pub authorize_with: &'static [(&'static str, &'static str)],
+    pub client: ClientAuth,
+    pub client_id: Key,
+    pub client_secret: Key,
+    /// Where a person may already have a refresh token from the vendor's own console.
+    pub refresh_token: Option<Key>,
+    /// What comes only with the callback: its query parameter, and the configuration's key that keeps it.
+    pub from_callback: &'static [(&'static str, &'static str)],
+}
+
+/// Where the client's credentials stand in a request to the token endpoint (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    Basic,
+    Form,
+}
+
+/// A service account's key file.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceAccount {
+    /// The key file: its path, or its JSON.
+    pub key: Key,
+    pub scopes: &'static [&'static str],
+    /// The configuration's key of the person in whose name it acts, where the vendor allows that.
+    pub subject: &'static str,
+}
+
+/// One secret that a person provides.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// The name in [`Credentials`].

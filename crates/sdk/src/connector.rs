@@ -25,7 +25,8 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// The section of the configuration; its schema draws the dashboard's form.
     type Config: DeserializeOwned + JsonSchema;
 
-    fn auth() -> Auth;
+    /// Every way to authenticate; the first that a person has provided counts.
+    fn auth() -> Vec<Auth>;
     /// The vendor's request limits for one connection.
     fn limits() -> Limits;
     fn connect(config: Self::Config, credentials: Credentials, http: Http) -> Result<Self>;
@@ -65,7 +66,7 @@ impl Limits {
 pub struct ErasedConnector {
     pub id: &'static str,
     pub title: &'static str,
-    pub auth: Auth,
+    pub auth: Vec<Auth>,
     pub limits: Limits,
     pub config_schema: Value,
     pub tools: Vec<ErasedTool>,

@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod tool;
+pub mod plan;
 pub mod schema;
 pub mod connector;
 pub mod stream;
@@ -17,5 +18,6 @@ pub use auth::{Auth, Credentials};
 pub use connector::{Account, Connector, ErasedConnector, Limits};
 pub use error::{Error, Kind, Result};
 pub use http::Http;
+pub use plan::{Change, Plan};
 pub use stream::{Batch, Page, Record, Stream};
 pub use tool::{Effect, Spec, Tool};

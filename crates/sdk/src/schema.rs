@@ -30,6 +30,18 @@ pub fn description<T: JsonSchema>() -> String {
     text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n")
 }
 
+/// Adds the question of a dry run to a tool's arguments and its answer, which is the plan alone, to its answers.
+pub(crate) fn add_dry_run(input: &mut Value, output: &mut Value) {
+    let about = "True: only tell what would change, and change nothing. Needs no approval.";
+    input["properties"][crate::tool::DRY_RUN] = json!({"type": "boolean", "description": about});
+    let mut plan = self::output::<crate::Plan>();
+    plan["description"] = json!("What would change; alone in the answer to a dry run.");
+    if let Value::Object(output) = output {
+        output.remove("required");
+        output.entry("properties").or_insert_with(|| json!({}))["plan"] = plan;
+    }
+}
+
 /// Arguments without the members that are null: models send null for what they do not want to
 /// give, and the schemas of optional arguments do not know null.
 pub fn without_nulls(mut arguments: Value) -> Value {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::BoxFuture;
 use serde_json::Value;
 
@@ -46,6 +46,16 @@ pub enum Fields {
     Contact(Contact),
     Opportunity(Opportunity),
     Interaction(Interaction),
+    Message(Message),
+    Invoice(Invoice),
+    Payment(Payment),
+    Order(Order),
+    InventoryItem(InventoryItem),
+    Document(Document),
+    Domain(Domain),
+    DnsRecord(DnsRecord),
+    /// It is gone at the vendor; the table is the stream's.
+    Deleted,
 }
 
 /// What the brain knows of a person or company, whatever the ecosystem calls them.
@@ -92,9 +102,128 @@ pub struct Interaction {
     pub description: String,
 }
 
+/// The envelope of a mail; the brain links it to contacts by address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// Address alone, lower case.
+    pub from: String,
+    /// Addresses of `To` and `Cc`, lower case.
+    pub to: Vec<String>,
+    pub subject: String,
+    pub at: DateTime<Utc>,
+    /// The account itself sent it.
+    pub outbound: bool,
+    pub thread: Option<String>,
+}
+
+/// An invoice to a customer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Invoice {
+    /// The number that the customer sees.
+    pub number: Option<String>,
+    /// The vendor's id of the customer, a record of the stream `customers`.
+    pub customer: Option<String>,
+    pub customer_name: Option<String>,
+    pub customer_email: Option<String>,
+    pub issued: Option<NaiveDate>,
+    pub due: Option<NaiveDate>,
+    /// In `currency`.
+    pub total: f64,
+    /// What is still to be paid, in `currency`.
+    pub balance: f64,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    /// `open`, `overdue`, `paid`, `voided`.
+    pub status: String,
+}
+
+/// Money that a customer paid.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Payment {
+    pub customer: Option<String>,
+    pub customer_name: Option<String>,
+    pub paid_on: Option<NaiveDate>,
+    /// In `currency`.
+    pub amount: f64,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    pub method: Option<String>,
+    /// The vendor's ids of the invoices that it pays.
+    pub invoices: Vec<String>,
+}
+
+/// An order of a marketplace or shop.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Order {
+    pub buyer_name: Option<String>,
+    /// Often the marketplace's own relay address.
+    pub buyer_email: Option<String>,
+    pub placed_at: Option<DateTime<Utc>>,
+    /// The vendor's word, lower case: `unshipped`, `shipped`, `cancelled`, …
+    pub status: String,
+    /// In `currency`.
+    pub total: Option<f64>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    pub items: u32,
+    /// `amazon` or `merchant`: who ships it.
+    pub fulfilled_by: Option<String>,
+    pub ship_by: Option<DateTime<Utc>>,
+}
+
+/// What there is of one article.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InventoryItem {
+    pub sku: String,
+    pub name: Option<String>,
+    pub available: i64,
+    pub reserved: i64,
+    pub inbound: i64,
+}
+
+/// A file; its content stays at the vendor.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    pub name: String,
+    pub mime_type: Option<String>,
+    pub owner_email: Option<String>,
+    pub modified_at: Option<DateTime<Utc>>,
+    /// Where a person opens it.
+    pub link: Option<String>,
+    /// Bytes.
+    pub size: Option<i64>,
+}
+
+/// A registered name, or a zone of a DNS host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Domain {
+    /// Lower case, without a dot at the end.
+    pub name: String,
+    pub status: Option<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub auto_renew: Option<bool>,
+    pub name_servers: Vec<String>,
+}
+
+/// A record of a zone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DnsRecord {
+    /// The zone's name, lower case.
+    pub domain: String,
+    /// The full name, lower case, without a dot at the end.
+    pub name: String,
+    /// `A`, `MX`, …
+    pub kind: String,
+    pub content: String,
+    /// Seconds; `None` is the host's default.
+    pub ttl: Option<i64>,
+    pub priority: Option<i32>,
+}
+
 /// One kind of record that a connector can copy.
 pub struct Stream<S> {
-    /// `contacts`, `opportunities`, `interactions`.
+    /// `contacts`, `customers`, `opportunities`, `interactions`, `messages`, `invoices`, `payments`, `orders`,
+    /// `inventory`, `documents`, `domains`, `dns_records`.
     pub name: &'static str,
     /// A walk without `since` sees every record, so that what it does not see was deleted.
     pub complete: bool,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{Error, Result, schema};
+use crate::{Error, Plan, Result, schema};
 
 /// What a tool does to the world. It feeds the policy and MCP's annotations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -57,16 +57,30 @@ pub struct Spec {
     /// The same call twice has no second effect.
     pub idempotent: bool,
     pub deadline: Duration,
+    /// It can tell what it would change: `dry_run` is one of its arguments.
+    pub dry_run: bool,
     /// JSON Schema of the arguments.
     pub input: Value,
     /// JSON Schema of the answer.
     pub output: Value,
 }
 
+/// The argument that turns a write into a question.
+pub const DRY_RUN: &str = "dry_run";
+
+impl Spec {
+    /// What this very call does: a dry run changes nothing.
+    pub fn effect_of(&self, arguments: &Value) -> Effect {
+        let asked = self.dry_run && arguments[DRY_RUN] == Value::Bool(true);
+        if asked { Effect::Read } else { self.effect }
+    }
+}
+
 /// One tool over the state `S`: a connector, or the server's own scope.
 pub struct Tool<S> {
     pub spec: Spec,
     run: Run<S>,
+    plan: Option<Run<S>>,
 }
 
 type Run<S> = Arc<dyn for<'a> Fn(&'a S, Value) -> BoxFuture<'a, Result<Value>> + Send + Sync>;
@@ -123,9 +137,30 @@ impl<S: Send + Sync + 'static> Tool<S> {
         self
     }
 
+    /// Gives a write its dry run: with `dry_run: true` this function answers instead, and changes nothing.
+    pub fn planned<A, F>(mut self, plan: F) -> Tool<S>
+    where
+        A: Arguments,
+        F: for<'a> Function<'a, S, A, Output = Plan>,
+    {
+        self.spec.dry_run = true;
+        schema::add_dry_run(&mut self.spec.input, &mut self.spec.output);
+        self.plan = Some(erased(plan));
+        self
+    }
+
     /// Runs the tool with arguments that were validated against [`Spec::input`].
-    pub async fn run(&self, state: &S, arguments: Value) -> Result<Value> {
-        (self.run)(state, arguments).await
+    pub async fn run(&self, state: &S, mut arguments: Value) -> Result<Value> {
+        let Some(plan) = &self.plan else { return (self.run)(state, arguments).await };
+        let effect = self.spec.effect_of(&arguments);
+        if let Some(arguments) = arguments.as_object_mut() {
+            arguments.remove(DRY_RUN);
+        }
+        if effect == self.spec.effect {
+            (self.run)(state, arguments).await
+        } else {
+            Ok(json!({"plan": plan(state, arguments).await?}))
+        }
     }
 
     fn new<A, O, F>(name: &'static str, effect: Effect, function: F) -> Tool<S>
@@ -134,7 +169,6 @@ impl<S: Send + Sync + 'static> Tool<S> {
         O: Answer,
         F: for<'a> Function<'a, S, A, Output = O>,
     {
-        let function = Arc::new(function);
         let spec = Spec {
             name,
             title: title(name),
@@ -142,17 +176,26 @@ impl<S: Send + Sync + 'static> Tool<S> {
             effect,
             idempotent: effect == Effect::Read,
             deadline: DEADLINE,
+            dry_run: false,
             input: schema::input::<A>(),
             output: schema::output::<O>(),
         };
-        Tool {
-            spec,
-            run: Arc::new(move |state, arguments| {
-                let function = function.clone();
-                Box::pin(async move { answer(function.call(state, parse(arguments)?).await?) })
-            }),
-        }
+        Tool { spec, run: erased(function), plan: None }
     }
+}
+
+fn erased<S, A, O, F>(function: F) -> Run<S>
+where
+    S: Send + Sync + 'static,
+    A: Arguments,
+    O: Answer,
+    F: for<'a> Function<'a, S, A, Output = O>,
+{
+    let function = Arc::new(function);
+    Arc::new(move |state, arguments| {
+        let function = function.clone();
+        Box::pin(async move { answer(function.call(state, parse(arguments)?).await?) })
+    })
 }
 
 /// What a tool takes.

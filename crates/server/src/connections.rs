@@ -120,7 +120,7 @@ impl Connected {
             outside.observer.clone(),
         );
         let http = match &outside.shared {
-            Some(shared) => http.with_bucket(shared.bucket(connector.id, &credentials, limits)),
+            Some(shared) => http.with_buckets(limits, shared.buckets(connector.id, &credentials)),
             None => http,
         };
         let connected = Connected { connector: Arc::new(connector), source, config, credentials, http: Arc::new(http) };
@@ -162,8 +162,8 @@ impl Connected {
     }
 
     pub fn describe(&self) -> Description {
-        let to_connect = match (&self.connector.auth, self.source) {
-            (Auth::Keys(keys), Source::Sample) => {
+        let to_connect = match (self.connector.auth.first(), self.source) {
+            (Some(Auth::Keys(keys)), Source::Sample) => {
                 keys.iter().map(|key| format!("set {} ({})", key.env, key.help)).collect()
             }
             _ => Vec::new(),
@@ -193,7 +193,7 @@ fn pace(connector: &ErasedConnector, set: Option<toml::Value>) -> Result<Limits>
 
 /// The credentials from the environment, if every key of the connector is there.
 fn configured(connector: &ErasedConnector, config: &Config) -> Option<Credentials> {
-    let Auth::Keys(keys) = &connector.auth else { return None };
+    let Some(Auth::Keys(keys)) = connector.auth.first() else { return None };
     keys.iter().try_fold(Credentials::new(), |credentials, key| {
         let secret = config.secrets.get(key.env)?;
         Some(credentials.with(key.name, secret.expose_secret()))
@@ -201,14 +201,11 @@ fn configured(connector: &ErasedConnector, config: &Config) -> Option<Credential
 }
 
 fn sample_account(ecosystem: &str, sandbox: &sandbox::Sandbox) -> Result<(Value, Credentials)> {
-    match ecosystem {
-        "gohighlevel" => {
-            let account = sandbox.gohighlevel();
-            let config = serde_json::json!({"base_url": sandbox.url(), "location_id": account.location_id});
-            Ok((config, Credentials::new().with("token", account.private_token.clone())))
-        }
-        other => Err(Error::internal(format!("the sample business has no {other}"))),
-    }
+    let missing = || Error::internal(format!("the sample business has no {ecosystem}"));
+    let account = sandbox.account(ecosystem).ok_or_else(missing)?;
+    let credentials = account.credentials.into_iter();
+    let credentials = credentials.fold(Credentials::new(), |all, (name, secret)| all.with(&name, secret));
+    Ok((account.config, credentials))
 }
 
 fn refuse_unknown_sections(connectors: &[ErasedConnector], config: &Config) -> Result<()> {

@@ -96,8 +96,8 @@ impl Connector for GoHighLevel {
     const TITLE: &'static str = "GoHighLevel";
     type Config = Config;
 
-    fn auth() -> Auth {
-        Auth::Keys(&[TOKEN])
+    fn auth() -> Vec<Auth> {
+        vec![Auth::Keys(&[TOKEN])]
     }
 
     /// The vendor allows 100 requests in 10 seconds for one app and location. A few are left to

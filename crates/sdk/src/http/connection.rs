@@ -1,5 +1,6 @@
 //! What all calls of one authorised account share: client, bucket, breaker and observer.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -68,9 +69,15 @@ pub struct Connection {
     pub(super) settings: Settings,
     pub(super) breaker: AsyncRecloser,
     pub(super) observer: Observer,
-    bucket: Box<dyn Bucket>,
+    bucket: Arc<dyn Bucket>,
+    /// The buckets of single operations, by endpoint.
+    operations: Mutex<HashMap<&'static str, Arc<dyn Bucket>>>,
+    buckets: Buckets,
     hold: Mutex<Hold>,
 }
+
+/// Makes the bucket of a connection (no endpoint) or of one operation of it.
+pub type Buckets = Box<dyn Fn(Option<&'static str>, Limits) -> Arc<dyn Bucket> + Send + Sync>;
 
 #[derive(Default)]
 struct Hold {
@@ -98,23 +105,39 @@ impl Connection {
             settings,
             breaker: AsyncRecloser::from(breaker),
             observer,
-            bucket: Box::new(LocalBucket::new(limits)),
+            bucket: Arc::new(LocalBucket::new(limits)),
+            operations: Mutex::default(),
+            buckets: Box::new(|_, limits| Arc::new(LocalBucket::new(limits))),
             hold: Mutex::default(),
         }
     }
 
-    /// Shares the bucket with other processes.
-    pub fn with_bucket(mut self, bucket: impl Bucket + 'static) -> Connection {
-        self.bucket = Box::new(bucket);
+    /// Shares the buckets with other processes.
+    pub fn with_buckets(mut self, limits: Limits, buckets: Buckets) -> Connection {
+        self.bucket = buckets(None, limits);
+        self.buckets = buckets;
         self
     }
 
-    /// Waits for permission to send; fails at once when it would come after the deadline.
-    pub(super) async fn permission(&self, deadline: Instant) -> Result<()> {
+    /// Waits for permission to send, first the operation's and then the connection's; fails at once when it would come
+    /// after the deadline.
+    pub(super) async fn permission(&self, pace: Option<(&'static str, Limits)>, deadline: Instant) -> Result<()> {
+        if let Some((endpoint, limits)) = pace {
+            self.granted(&*self.operation(endpoint, limits), deadline).await?;
+        }
+        self.granted(&*self.bucket, deadline).await
+    }
+
+    fn operation(&self, endpoint: &'static str, limits: Limits) -> Arc<dyn Bucket> {
+        let mut operations = self.operations.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        operations.entry(endpoint).or_insert_with(|| (self.buckets)(Some(endpoint), limits)).clone()
+    }
+
+    async fn granted(&self, bucket: &dyn Bucket, deadline: Instant) -> Result<()> {
         loop {
             let wait = match self.held() {
                 Some(wait) => wait?,
-                None => match self.bucket.take().await? {
+                None => match bucket.take().await? {
                     Ok(()) => return Ok(()),
                     Err(wait) => wait,
                 },

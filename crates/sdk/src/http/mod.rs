@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use bucket::{Bucket, LocalBucket};
-pub use connection::{Attempt, Connection, Observer, Settings};
+pub use connection::{Attempt, Buckets, Connection, Observer, Settings};
 pub use http::{HeaderMap, Method, StatusCode};
 pub use request::{Request, Response};
 
@@ -93,6 +93,10 @@ impl Http {
 
     pub fn put(&self, endpoint: &'static str, url: String) -> Request {
         self.request(Method::PUT, endpoint, url)
+    }
+
+    pub fn patch(&self, endpoint: &'static str, url: String) -> Request {
+        self.request(Method::PATCH, endpoint, url)
     }
 
     pub fn delete(&self, endpoint: &'static str, url: String) -> Request {

@@ -9,13 +9,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use super::{Attempt, HeaderMap, Http, Method, StatusCode};
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Limits, Result};
 
 /// A request that is being built.
 pub struct Request {
     http: Http,
     endpoint: &'static str,
     repeatable: bool,
+    pace: Option<Limits>,
     request: Result<reqwest::Request>,
 }
 
@@ -30,6 +31,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// The body as text; what is not UTF-8 in it is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The body as `T`. An answer that cannot be read is [`Kind::Upstream`]; after a write its
     /// outcome is unknown.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
@@ -53,7 +59,7 @@ impl Request {
         let request = url::Url::parse(&url)
             .map(|url| reqwest::Request::new(method, url))
             .map_err(|e| Error::internal(format!("the URL of {endpoint} is not valid")).with_source(e));
-        Request { http, endpoint, repeatable, request }
+        Request { http, endpoint, repeatable, pace: None, request }
     }
 
     /// The vendor carries out this request once, however often it arrives.
@@ -99,12 +105,33 @@ impl Request {
         })
     }
 
+    /// A body of `application/x-www-form-urlencoded`.
+    pub fn form(self, pairs: &[(&str, &str)]) -> Request {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self.body(body.into_bytes(), "application/x-www-form-urlencoded")
+    }
+
+    /// A body as it is.
+    pub fn body(self, body: Vec<u8>, content_type: &str) -> Request {
+        self.header(http::header::CONTENT_TYPE, content_type).change(|request| {
+            *request.body_mut() = Some(body.into());
+            Ok(())
+        })
+    }
+
+    /// Keeps this operation's own limit of the vendor beside that of the connection: requests with the same endpoint
+    /// share it.
+    pub fn paced(mut self, limits: Limits) -> Request {
+        self.pace = Some(limits);
+        self
+    }
+
     /// Sends through the pipeline and returns a successful answer, or the vendor's error.
     pub async fn send(self) -> Result<Response> {
-        let Request { http, endpoint, repeatable, request } = self;
+        let Request { http, endpoint, repeatable, pace, request } = self;
         let mut request = request?;
         request.headers_mut().entry(http::header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let sending = Sending { http, endpoint, repeatable, request };
+        let sending = Sending { http, endpoint, repeatable, pace, request };
         sending.with_retries().await
     }
 
@@ -123,6 +150,7 @@ struct Sending {
     http: Http,
     endpoint: &'static str,
     repeatable: bool,
+    pace: Option<Limits>,
     request: reqwest::Request,
 }
 
@@ -151,7 +179,8 @@ impl Sending {
     /// One attempt behind bucket and breaker.
     async fn attempt(&self, number: usize) -> Result<Response, Failure> {
         let connection = &self.http.connection;
-        connection.permission(self.http.call.deadline).await.map_err(|error| Failure { error, repeat: false })?;
+        let pace = self.pace.map(|limits| (self.endpoint, limits));
+        connection.permission(pace, self.http.call.deadline).await.map_err(|error| Failure { error, repeat: false })?;
         let ill = |failure: &Failure| matches!(failure.error.kind, Kind::Unavailable | Kind::Upstream);
         match connection.breaker.call_with(ill, self.exchange(number)).await {
             Ok(response) => Ok(response),

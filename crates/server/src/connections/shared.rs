@@ -1,9 +1,10 @@
 //! A vendor's limit that all replicas on one database share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use sdk::http::Bucket;
+use sdk::http::{Bucket, Buckets};
 use sdk::{Credentials, Limits};
 use sha2::{Digest, Sha256};
 use store::{Backend, Store};
@@ -22,16 +23,20 @@ impl Shared {
         (store.backend() == Backend::Postgres).then(|| Shared { store: store.clone(), clock: clock.clone() })
     }
 
-    /// The bucket of one account. Its name is a hash, because the account is known by its secret.
-    pub(super) fn bucket(&self, ecosystem: &str, credentials: &Credentials, limits: Limits) -> OneBucket {
+    /// The buckets of one account. Their names begin with a hash, because the account is known by its secret.
+    pub(super) fn buckets(&self, ecosystem: &str, credentials: &Credentials) -> Buckets {
         let account = credentials.secrets().fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
-        let key = format!("{ecosystem}:{}", hex::encode(&account.finalize()[..8]));
-        OneBucket { store: self.store.clone(), clock: self.clock.clone(), key, limits }
+        let account = format!("{ecosystem}:{}", hex::encode(&account.finalize()[..8]));
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        Box::new(move |endpoint, limits| {
+            let key = endpoint.map_or_else(|| account.clone(), |endpoint| format!("{account} {endpoint}"));
+            Arc::new(OneBucket { store: store.clone(), clock: clock.clone(), key, limits })
+        })
     }
 }
 
 /// One account's bucket: one statement a request.
-pub(super) struct OneBucket {
+struct OneBucket {
     store: Store,
     clock: Clock,
     key: String,

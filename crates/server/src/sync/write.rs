@@ -24,6 +24,7 @@ pub(super) async fn records(work: &Work, run: Uuid, records: Vec<Record>) -> Res
             Fields::Contact(contact) => people.push(new_contact(id, data, contact, now)),
             Fields::Opportunity(opportunity) => deals.push(new_opportunity(id, data, opportunity)),
             Fields::Interaction(interaction) => talks.push((id, data, interaction)),
+            _ => {}
         }
     }
     let mut counts = Counts::default();

@@ -1,0 +1,48 @@
+//! What every simulated vendor is to the sandbox. GoHighLevel stands at the root, each other one under its own name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Router, http::StatusCode, response::Response};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::world::World;
+
+/// A simulated vendor.
+#[derive(Clone, Copy)]
+pub(crate) struct Vendor {
+    /// The ecosystem, and the first segment of its paths: `/quickbooks/v3/company/…`.
+    pub name: &'static str,
+    /// Paths are as at the vendor, without the name in front.
+    pub router: fn(&Arc<World>) -> Router<Arc<World>>,
+    /// The vendor's body for a status that a fault asks for.
+    pub refuse: fn(StatusCode) -> Response,
+    /// A bearer is dead from now on.
+    pub expire: fn(&World, &str),
+    pub account: fn(&World, &str) -> Account,
+}
+
+/// Every vendor beside GoHighLevel.
+pub(crate) const VENDORS: &[Vendor] = &[];
+
+/// What a client needs to connect. Derived from the seed, worth nothing elsewhere.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Account {
+    /// The connector's section of the configuration: addresses, account ids.
+    pub config: Value,
+    /// Secrets by the connector's names for them.
+    pub credentials: BTreeMap<String, String>,
+}
+
+impl Account {
+    /// An account without secrets yet.
+    pub fn new(config: Value) -> Account {
+        Account { config, credentials: BTreeMap::new() }
+    }
+
+    /// Adds a secret.
+    pub fn with(mut self, name: &str, secret: impl Into<String>) -> Account {
+        self.credentials.insert(name.to_owned(), secret.into());
+        self
+    }
+}
