@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 
 use crate::sql::Sql;
+use crate::vendor_rows::TABLES;
 use crate::{Result, Tenant, Tx, micros};
 
 /// The account that the rows of an ecosystem came from last; None where nothing was ever connected.
@@ -50,7 +51,8 @@ async fn remove(tx: &Tx, ecosystem: &str) -> Result<()> {
         sql.push(")");
         tx.execute(sql).await?;
     }
-    for (table, time) in [("contacts", "last_synced"), ("opportunities", "last_synced"), ("sync_runs", "started_at")] {
+    let copied = TABLES.map(|table| (table.name, "last_synced"));
+    for (table, time) in copied.into_iter().chain([("contacts", "last_synced"), ("sync_runs", "started_at")]) {
         let mut sql = tx.sql("DELETE FROM ");
         sql.push(table).push(" WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem);
         since_connected(&mut sql, tx, ecosystem, time);
@@ -66,7 +68,7 @@ fn since_connected(sql: &mut Sql, tx: &Tx, ecosystem: &str, time: &str) {
 }
 
 async fn mark_deleted(tx: &Tx, ecosystem: &str, now: DateTime<Utc>) -> Result<()> {
-    for table in ["contacts", "opportunities"] {
+    for table in TABLES.map(|table| table.name).into_iter().chain(["contacts"]) {
         let mut sql = tx.sql("UPDATE ");
         sql.push(table).push(" SET deleted_at = ").bind(micros(now)).push(" WHERE tenant_id = ").bind(tx.tenant_id());
         sql.push(" AND ecosystem = ").bind(ecosystem).push(" AND deleted_at IS NULL");

@@ -14,6 +14,7 @@ pub mod entities;
 pub mod contacts;
 pub mod interactions;
 pub mod opportunities;
+pub mod vendor_rows;
 pub mod audit;
 pub mod chain;
 pub mod approvals;
@@ -25,6 +26,7 @@ pub mod connections;
 pub mod decisions;
 pub mod outcomes;
 pub mod rate;
+pub mod leases;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -8,7 +8,8 @@ use store::opportunities::{self, NewOpportunity};
 use store::schedules::{self, NewSchedule};
 use store::sync_runs::{self, Progress};
 use store::testing::on_both;
-use store::{contacts, outcomes, rate, runs};
+use store::vendor_rows::{self, NewRow, OPPORTUNITIES};
+use store::{contacts, leases, outcomes, rate, runs};
 use uuid::Uuid;
 
 use crate::{contact, days, now};
@@ -77,7 +78,6 @@ async fn opportunities_are_synced_like_contacts() {
             stage: Some("New".into()),
             status: Some("open".into()),
             value: Some(value),
-            expires_at: None,
         };
         let mut page = vec![deal("1", 10.5), deal("2", 20.0), deal("3", 1.0)];
         let counts = opportunities::upsert_batch(&tenant, "crm", Uuid::new_v4(), &page, now()).await?;
@@ -86,7 +86,7 @@ async fn opportunities_are_synced_like_contacts() {
         let (run, started) = (Uuid::new_v4(), now() + days(1));
         let counts = opportunities::upsert_batch(&tenant, "crm", run, &page[..2], started).await?;
         assert_eq!((counts.updated, counts.unchanged), (1, 1));
-        assert_eq!(opportunities::mark_missing_deleted(&tenant, "crm", run, started, started).await?, 1);
+        assert_eq!(vendor_rows::mark_missing_deleted(&tenant, OPPORTUNITIES, "crm", run, started, started).await?, 1);
         let deals = opportunities::of_contact(&tenant, "crm", "c1").await?;
         assert_eq!(deals.iter().map(|deal| deal.vendor_id.as_str()).collect::<Vec<_>>(), ["2", "1"]);
         let sums = opportunities::aggregates(&tenant, "crm").await?;
@@ -230,6 +230,77 @@ async fn decisions_and_outcomes_are_kept() {
         assert!(outcomes::record(&tenant, contact + 1, "call", true, None, now()).await?.is_none());
         assert_eq!(outcomes::list(&tenant, Some(contact), 9).await?.len(), 1);
         assert!(outcomes::list(&tenant, Some(contact + 1), 9).await?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+/// Every table takes every type of its columns, on both back ends, and knows when nothing has changed.
+#[tokio::test]
+async fn vendor_rows_keep_their_columns() {
+    on_both(|store| async move {
+        let tenant = store.tenant("main");
+        let day = now().date_naive();
+        let texts = |count: usize| (0..count).map(|n| sea_orm::Value::from(format!("text {n}"))).collect::<Vec<_>>();
+        let with = |texts: Vec<sea_orm::Value>, rest: Vec<sea_orm::Value>| [texts, rest].concat();
+        let pages = [
+            (
+                vendor_rows::INVOICES,
+                with(texts(4), vec![day.into(), day.into(), 12.5.into(), 2.5.into(), "USD".into(), "open".into()]),
+            ),
+            (
+                vendor_rows::PAYMENTS,
+                with(texts(2), vec![day.into(), 10.0.into(), "USD".into(), "card".into(), json!(["1"]).into()]),
+            ),
+            (
+                vendor_rows::ORDERS,
+                with(
+                    texts(2),
+                    vec![
+                        now().into(),
+                        "shipped".into(),
+                        9.99.into(),
+                        "USD".into(),
+                        2_i64.into(),
+                        "amazon".into(),
+                        now().into(),
+                    ],
+                ),
+            ),
+            (vendor_rows::INVENTORY, with(texts(2), vec![5_i64.into(), 0_i64.into(), 1_i64.into()])),
+            (vendor_rows::DOCUMENTS, with(texts(3), vec![now().into(), "https://example.com".into(), 10_i64.into()])),
+            (vendor_rows::DOMAINS, with(texts(2), vec![now().into(), true.into(), json!(["ns1.example.com"]).into()])),
+            (vendor_rows::DNS_RECORDS, with(texts(4), vec![300_i64.into(), 10_i64.into()])),
+        ];
+        for (table, values) in pages {
+            let row = |id: &str| NewRow { vendor_id: id.into(), data: json!({"id": id}), values: values.clone() };
+            let page = [row("1"), row("2")];
+            let counts = vendor_rows::upsert_batch(&tenant, table, "crm", Uuid::new_v4(), &page, now()).await?;
+            assert_eq!(counts.created, 2, "{}", table.name);
+            let counts = vendor_rows::upsert_batch(&tenant, table, "crm", Uuid::new_v4(), &page, now()).await?;
+            assert_eq!(counts.unchanged, 2, "{}", table.name);
+            assert_eq!(vendor_rows::mark_deleted(&tenant, table.name, "crm", &["2", "9"], now()).await?, 1);
+            assert_eq!(vendor_rows::mark_deleted(&store.tenant("other"), table.name, "crm", &["1"], now()).await?, 0);
+            let counts = vendor_rows::upsert_batch(&tenant, table, "crm", Uuid::new_v4(), &page, now()).await?;
+            assert_eq!((counts.unchanged, counts.updated), (1, 1), "{}", table.name);
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_has_one_holder_until_it_ends() {
+    on_both(|store| async move {
+        let (system, first, second) = (store.system(), Uuid::new_v4(), Uuid::new_v4());
+        assert!(leases::take(&system, "sync", first, now(), days(1)).await?);
+        assert!(!leases::take(&system, "sync", second, now(), days(1)).await?);
+        assert!(leases::take(&system, "sync", first, now(), days(2)).await?, "its holder renews it");
+        assert!(leases::take(&system, "sync", second, now() + days(2), days(1)).await?, "nobody renewed it");
+        leases::release(&system, "sync", first).await?;
+        assert!(!leases::take(&system, "sync", first, now() + days(2), days(1)).await?, "it is the other's");
+        leases::release(&system, "sync", second).await?;
+        assert!(leases::take(&system, "sync", first, now() + days(2), days(1)).await?);
         Ok(())
     })
     .await;

@@ -10,6 +10,7 @@ use store::opportunities::{self, NewOpportunity};
 use store::runs::{self, Lease, NewRun, RunFilter, StepResult};
 use store::sync_runs::Progress;
 use store::testing::on_both;
+use store::vendor_rows::{self, OPPORTUNITIES};
 use store::{Store, api_keys, interactions, outcomes, schedules, sync_runs};
 use uuid::Uuid;
 
@@ -53,7 +54,10 @@ async fn contacts_and_what_hangs_on_them() {
         assert!(interactions::aggregates(&stranger, &[id]).await?.is_empty());
         assert!(opportunities::of_contact(&stranger, "crm", "1").await?.is_empty());
         assert!(opportunities::aggregates(&stranger, "crm").await?.is_empty());
-        assert_eq!(opportunities::mark_missing_deleted(&stranger, "crm", Uuid::new_v4(), far, far).await?, 0);
+        assert_eq!(
+            vendor_rows::mark_missing_deleted(&stranger, OPPORTUNITIES, "crm", Uuid::new_v4(), far, far).await?,
+            0
+        );
         assert!(outcomes::record(&stranger, id, "call", true, None, now()).await?.is_none());
         assert!(outcomes::list(&stranger, None, 9).await?.is_empty());
 
