@@ -1,4 +1,4 @@
-//! Outbound HTTP: one pipeline for every request to a vendor.
+//! Outbound HTTP: one pipeline for every request to a vendor, and for what is not HTTP (`Http::attempt`).
 //!
 //! token bucket → circuit breaker → retry → time-out → a redacted record of each attempt.
 //!
@@ -7,7 +7,9 @@
 
 mod connection;
 mod bucket;
+mod pipeline;
 mod request;
+mod exchange;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use uuid::Uuid;
 
 pub use bucket::{Bucket, LocalBucket};
 pub use connection::{Attempt, Buckets, Connection, Observer, Settings};
+pub use exchange::Exchange;
 pub use http::{HeaderMap, Method, StatusCode};
 pub use request::{Request, Response};
 
@@ -101,6 +104,11 @@ impl Http {
 
     pub fn delete(&self, endpoint: &'static str, url: String) -> Request {
         self.request(Method::DELETE, endpoint, url)
+    }
+
+    /// No attempt starts and no wait goes beyond it.
+    pub fn deadline(&self) -> Instant {
+        self.call.deadline
     }
 
     /// A request; `endpoint` is the path as the vendor documents it, without ids, and is what

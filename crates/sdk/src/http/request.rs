@@ -1,15 +1,14 @@
 //! One request and its way through the pipeline.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
 use http::header::{HeaderName, HeaderValue};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
-use super::{Attempt, HeaderMap, Http, Method, StatusCode};
-use crate::{Error, Kind, Limits, Result};
+use super::pipeline::{Failure, Record};
+use super::{HeaderMap, Http, Method, StatusCode};
+use crate::{Error, Limits, Result};
 
 /// A request that is being built.
 pub struct Request {
@@ -45,12 +44,6 @@ impl Response {
             if self.changed { error.with_unknown_outcome() } else { error }
         })
     }
-}
-
-/// A failed attempt: the error, and whether sending again can do no harm.
-struct Failure {
-    error: Error,
-    repeat: bool,
 }
 
 impl Request {
@@ -131,8 +124,9 @@ impl Request {
         let Request { http, endpoint, repeatable, pace, request } = self;
         let mut request = request?;
         request.headers_mut().entry(http::header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let sending = Sending { http, endpoint, repeatable, pace, request };
-        sending.with_retries().await
+        let pace = pace.map(|limits| (endpoint, limits));
+        let sending = &Sending { http, endpoint, repeatable, request };
+        sending.http.through(pace, |number| sending.exchange(number)).await
     }
 
     fn change(mut self, change: impl FnOnce(&mut reqwest::Request) -> Result<()>) -> Request {
@@ -150,47 +144,14 @@ struct Sending {
     http: Http,
     endpoint: &'static str,
     repeatable: bool,
-    pace: Option<Limits>,
     request: reqwest::Request,
 }
 
 impl Sending {
-    async fn with_retries(&self) -> Result<Response> {
-        let settings = &self.http.connection.settings;
-        let deadline = self.http.call.deadline;
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(settings.first_wait)
-            .with_max_delay(settings.longest_wait)
-            .with_max_times(settings.attempts.saturating_sub(1))
-            .with_jitter();
-        let number = AtomicUsize::new(0);
-        let attempt = || self.attempt(number.fetch_add(1, Ordering::Relaxed) + 1);
-        let outcome = attempt
-            .retry(waits)
-            .when(|failure| failure.repeat)
-            .adjust(|failure, wait| fitting(wait, failure.error.retry_after, deadline))
-            .notify(|_, _| {
-                metrics::counter!("outbound_retries_total", "ecosystem" => self.http.connection.ecosystem).increment(1)
-            })
-            .await;
-        outcome.map_err(|failure| failure.error)
-    }
-
-    /// One attempt behind bucket and breaker.
-    async fn attempt(&self, number: usize) -> Result<Response, Failure> {
-        let connection = &self.http.connection;
-        let pace = self.pace.map(|limits| (self.endpoint, limits));
-        connection.permission(pace, self.http.call.deadline).await.map_err(|error| Failure { error, repeat: false })?;
-        let ill = |failure: &Failure| matches!(failure.error.kind, Kind::Unavailable | Kind::Upstream);
-        match connection.breaker.call_with(ill, self.exchange(number)).await {
-            Ok(response) => Ok(response),
-            Err(recloser::Error::Inner(failure)) => Err(failure),
-            Err(recloser::Error::Rejected) => Err(Failure { error: self.paused(), repeat: false }),
-        }
-    }
-
     async fn exchange(&self, number: usize) -> Result<Response, Failure> {
-        let mut record = Record::start(self, number);
+        let body = self.request.body().and_then(|body| body.as_bytes()).map_or(0, <[u8]>::len);
+        let mut record = Record::start(&self.http, self.request.method().clone(), self.endpoint, number);
+        record.attempt.request_bytes = body;
         let outcome = self.roundtrip(&mut record).await;
         record.attempt.error = outcome.as_ref().err().map(|failure| failure.error.message.clone());
         outcome
@@ -261,17 +222,6 @@ impl Sending {
         Failure { error: if reads { error } else { error.with_unknown_outcome() }, repeat }
     }
 
-    fn paused(&self) -> Error {
-        let pause = self.http.connection.settings.breaker_pause;
-        Error::unavailable(format!(
-            "{} failed {} times in a row and is left alone for {} s",
-            self.http.connection.ecosystem,
-            self.http.connection.settings.breaker_failures,
-            pause.as_secs()
-        ))
-        .with_retry_after(pause)
-    }
-
     fn name(&self) -> String {
         format!("{} ({} {})", self.http.connection.ecosystem, self.request.method(), self.endpoint)
     }
@@ -279,12 +229,6 @@ impl Sending {
 
 /// A vendor that asks for more than this has mistaken the unit.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-
-/// The wait before the next attempt: at least what the vendor asked for, never beyond the deadline.
-fn fitting(wait: Option<Duration>, asked: Option<Duration>, deadline: Instant) -> Option<Duration> {
-    let wait = wait?.max(asked.unwrap_or_default());
-    (Instant::now() + wait < deadline).then_some(wait)
-}
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3). The form with a date is read against the `Date`
 /// header of the same answer, so that no clock of ours is needed.
@@ -295,42 +239,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let now = httpdate::parse_http_date(headers.get(http::header::DATE)?.to_str().ok()?).ok()?;
     Some(httpdate::parse_http_date(text).ok()?.duration_since(now).ok()?.min(LONGEST_WAIT))
-}
-
-/// Tells the observer of the attempt when it ends, however it ends.
-struct Record<'a> {
-    sending: &'a Sending,
-    started: Instant,
-    attempt: Attempt,
-}
-
-impl<'a> Record<'a> {
-    fn start(sending: &'a Sending, number: usize) -> Record<'a> {
-        let body = sending.request.body().and_then(|body| body.as_bytes());
-        let attempt = Attempt {
-            ecosystem: sending.http.connection.ecosystem,
-            execution: sending.http.call.execution,
-            endpoint: sending.endpoint,
-            method: sending.request.method().clone(),
-            status: None,
-            latency: Duration::ZERO,
-            request_bytes: body.map_or(0, <[u8]>::len),
-            response_bytes: 0,
-            error: Some("cancelled".into()),
-            number,
-        };
-        Record { sending, started: Instant::now(), attempt }
-    }
-}
-
-impl Drop for Record<'_> {
-    fn drop(&mut self) {
-        self.attempt.latency = self.started.elapsed();
-        let status = self.attempt.status.map_or_else(|| "none".to_owned(), |status| status.as_str().to_owned());
-        let ecosystem = self.attempt.ecosystem;
-        metrics::counter!("outbound_requests_total", "ecosystem" => ecosystem, "endpoint" => self.attempt.endpoint, "status" => status)
-            .increment(1);
-        metrics::histogram!("outbound_request_duration_seconds", "ecosystem" => ecosystem).record(self.attempt.latency);
-        (self.sending.http.connection.observer)(self.attempt.clone());
-    }
 }
