@@ -61,16 +61,20 @@ impl Http {
     {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|e| Error::internal(format!("{method} cannot be the name of a protocol")).with_source(e))?;
-        let work = &work;
-        self.through(None, |number| self.observed(Record::start(self, method.clone(), endpoint, number), work)).await
+        let (method, work) = (&method, &work);
+        self.through(None, |number| async move {
+            let mut record = Record::start(self, method.clone(), endpoint, number);
+            self.observed(&mut record, work).await
+        })
+        .await
     }
 
-    async fn observed<T, F, Fut>(&self, mut record: Record<'_>, work: &F) -> Result<T, Failure>
+    async fn observed<T, F, Fut>(&self, record: &mut Record<'_>, work: &F) -> Result<T, Failure>
     where
         F: Fn(Exchange) -> Fut,
         Fut: Future<Output = Result<T>>,
     {
-        let telling = Telling { record: &mut record, exchange: Exchange::default() };
+        let telling = Telling { record, exchange: Exchange::default() };
         let exchange = telling.exchange.clone();
         let left = self.call.deadline.saturating_duration_since(Instant::now());
         let time = self.connection.settings.timeout.min(left);
