@@ -37,6 +37,7 @@ pub const VARIABLES: &[Variable] = &[
     of("DATA_DIR", "server.data_dir", Type::Text),
     of("MAX_BODY_BYTES", "server.max_body_bytes", Type::Number),
     of("CALLS_PER_MINUTE", "server.calls_per_minute", Type::Number),
+    of("SHUTDOWN_SECONDS", "server.shutdown_seconds", Type::Number),
     of("MCP_SESSIONS", "server.mcp_sessions", Type::Flag),
     secret("MCP_API_KEY"),
     of("DATABASE_URL", "database.url", Type::Text),
@@ -45,9 +46,11 @@ pub const VARIABLES: &[Variable] = &[
     of("ENABLE_AUDIT_LOG", "audit.store_responses", Type::Flag),
     of("SYNC_ENABLED", "sync.enabled", Type::Flag),
     of("SYNC_EVERY_MINUTES", "sync.every_minutes", Type::Number),
+    of("SYNC_RECONCILE_HOUR", "sync.reconcile_hour", Type::Number),
     of("POLICY_DENY", "policy.deny", Type::List),
     of("POLICY_ASK", "policy.ask", Type::List),
     of("POLICY_ALLOW", "policy.allow", Type::List),
+    of("POLICY_APPROVAL_MINUTES", "policy.approval_minutes", Type::Number),
     of("SANDBOX_SEED", "sandbox.seed", Type::Number),
     of("SANDBOX_CONTACTS", "sandbox.contacts", Type::Number),
     of("SANDBOX_DELAY_MS", "sandbox.delay_ms", Type::Number),
@@ -57,6 +60,7 @@ pub const VARIABLES: &[Variable] = &[
     of("GHL_V1_BASE_URL", "connectors.gohighlevel.v1_base_url", Type::Text),
     of("GHL_API", "connectors.gohighlevel.api", Type::Text),
     of("GHL_API_VERSION", "connectors.gohighlevel.version", Type::Text),
+    of("GHL_CONVERSATIONS_VERSION", "connectors.gohighlevel.conversations_version", Type::Text),
     of("GHL_PAGE_SIZE", "connectors.gohighlevel.page_size", Type::Number),
     of("GHL_REQUESTS_PER_SECOND", "connectors.gohighlevel.requests_per_second", Type::Number),
 ];
@@ -66,3 +70,23 @@ pub const PREFIXES: &[&str] = &["GHL_", "MCP_", "SYNC_", "SANDBOX_", "POLICY_"];
 
 /// Begin like ours and belong to others.
 pub const OTHERS: &[&str] = &["MCP_TIMEOUT", "MCP_TOOL_TIMEOUT", "MCP_AUTO_OPEN_ENABLED", "MCP_PROXY_AUTH_TOKEN"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Sources};
+
+    #[test]
+    fn what_the_file_can_set_the_environment_can_set() {
+        let pairs = [
+            ("SHUTDOWN_SECONDS", "7"),
+            ("SYNC_RECONCILE_HOUR", "22"),
+            ("POLICY_APPROVAL_MINUTES", "90"),
+            ("GHL_CONVERSATIONS_VERSION", "v3"),
+        ];
+        let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let config = Config::load(&Sources { environment, ..Sources::default() }).unwrap();
+        assert_eq!((config.server.shutdown_seconds, config.sync.reconcile_hour), (7, 22));
+        assert_eq!(config.policy.approval_minutes, Some(90));
+        assert_eq!(config.connectors["gohighlevel"]["conversations_version"].as_str(), Some("v3"));
+    }
+}
