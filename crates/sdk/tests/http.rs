@@ -290,6 +290,28 @@ async fn what_the_headers_say_is_learned() {
     assert_eq!(vendors.requests() - before, 1, "nothing more is sent");
 }
 
+/// Requests a second, as a header tells them.
+fn told(headers: &HeaderMap) -> Option<Duration> {
+    let rate: f64 = headers.get("x-rate")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs_f64(1.0 / rate))
+}
+
+#[tokio::test]
+async fn the_pace_that_a_vendor_tells_is_kept_and_what_was_used_stays_used() {
+    let (vendors, url) = serve().await;
+    let (connection, _) = connection(settings(), unlimited());
+    let three = Limits { burst: NonZeroU32::new(3).unwrap(), replenish: Duration::from_secs(3600) };
+    let send = |patience| http(&connection, patience).get("/", url.clone()).paced(three).paced_as_told(told).send();
+    vendors.will([Next::Answer(200, &[("x-rate", "0.01")], "{}")]);
+    send(PATIENT).await.unwrap();
+    send(PATIENT).await.unwrap();
+    send(PATIENT).await.unwrap();
+    let error = send(Duration::from_millis(200)).await.unwrap_err();
+    let wait = error.retry_after.unwrap().as_secs();
+    assert!((90..=100).contains(&wait), "one request in 100 s was told, the wait is {wait} s");
+    assert_eq!(vendors.requests(), 3);
+}
+
 #[tokio::test]
 async fn secrets_are_scrubbed_and_redirects_are_not_followed() {
     let (vendors, url) = serve().await;

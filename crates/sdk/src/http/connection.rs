@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use recloser::{AsyncRecloser, Recloser};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -71,10 +72,20 @@ pub struct Connection {
     pub(super) observer: Observer,
     bucket: Arc<dyn Bucket>,
     /// The buckets of single operations, by endpoint.
-    operations: Mutex<HashMap<&'static str, Arc<dyn Bucket>>>,
+    operations: Mutex<HashMap<&'static str, Operation>>,
     buckets: Buckets,
     hold: Mutex<Hold>,
+    now: Now,
 }
+
+/// A single operation's bucket, and the limits that it keeps.
+struct Operation {
+    limits: Limits,
+    bucket: Arc<dyn Bucket>,
+}
+
+/// Tells the time.
+pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Makes the bucket of a connection (no endpoint) or of one operation of it.
 pub type Buckets = Box<dyn Fn(Option<&'static str>, Limits) -> Arc<dyn Bucket> + Send + Sync>;
@@ -109,7 +120,18 @@ impl Connection {
             operations: Mutex::default(),
             buckets: Box::new(|_, limits| Arc::new(LocalBucket::new(limits))),
             hold: Mutex::default(),
+            now: machine(),
         }
+    }
+
+    /// Goes by this clock instead of the machine's.
+    pub fn with_clock(mut self, now: Now) -> Connection {
+        self.now = now;
+        self
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.now)()
     }
 
     /// Shares the buckets with other processes.
@@ -130,7 +152,23 @@ impl Connection {
 
     fn operation(&self, endpoint: &'static str, limits: Limits) -> Arc<dyn Bucket> {
         let mut operations = self.operations.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        operations.entry(endpoint).or_insert_with(|| (self.buckets)(Some(endpoint), limits)).clone()
+        let first = || Operation { limits, bucket: (self.buckets)(Some(endpoint), limits) };
+        operations.entry(endpoint).or_insert_with(first).bucket.clone()
+    }
+
+    /// The vendor told this operation's pace; what was used of its burst stays used.
+    pub(super) fn adopt(&self, endpoint: &'static str, replenish: Duration) {
+        let mut operations = self.operations.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let Some(operation) = operations.get_mut(endpoint) else { return };
+        let (told, kept) = (replenish.as_secs_f64(), operation.limits.replenish.as_secs_f64());
+        // Vendors round what they tell.
+        if (told - kept).abs() <= kept / 50.0 {
+            return;
+        }
+        operation.limits.replenish = replenish;
+        if !operation.bucket.adopt(operation.limits) {
+            operation.bucket = (self.buckets)(Some(endpoint), operation.limits);
+        }
     }
 
     async fn granted(&self, bucket: &dyn Bucket, deadline: Instant) -> Result<()> {
@@ -178,4 +216,10 @@ impl Connection {
         ))
         .with_retry_after(wait)
     }
+}
+
+/// The clock of a connection that was given no other.
+#[expect(clippy::disallowed_methods, reason = "the default; a server gives its own clock")]
+fn machine() -> Now {
+    Arc::new(Utc::now)
 }

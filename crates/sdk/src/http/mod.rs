@@ -14,11 +14,12 @@ mod exchange;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use bucket::{Bucket, LocalBucket};
-pub use connection::{Attempt, Buckets, Connection, Observer, Settings};
+pub use connection::{Attempt, Buckets, Connection, Now, Observer, Settings};
 pub use exchange::Exchange;
 pub use http::{HeaderMap, Method, StatusCode};
 pub use request::{Request, Response};
@@ -84,6 +85,11 @@ impl Http {
     /// The key of the effect that this call intends.
     pub fn idempotency_key(&self) -> &str {
         &self.call.key
+    }
+
+    /// The present, for vendors that want to be asked from a moment on.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.connection.now()
     }
 
     pub fn get(&self, endpoint: &'static str, url: String) -> Request {

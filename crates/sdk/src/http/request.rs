@@ -15,9 +15,13 @@ pub struct Request {
     http: Http,
     endpoint: &'static str,
     repeatable: bool,
-    pace: Option<Limits>,
+    pace: Option<(&'static str, Limits)>,
+    told: Option<Told>,
     request: Result<reqwest::Request>,
 }
+
+/// Reads out of an answer's headers in which time the vendor lets this operation earn one request.
+type Told = fn(&HeaderMap) -> Option<Duration>;
 
 /// A vendor's answer, read to its end.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ impl Request {
         let request = url::Url::parse(&url)
             .map(|url| reqwest::Request::new(method, url))
             .map_err(|e| Error::internal(format!("the URL of {endpoint} is not valid")).with_source(e));
-        Request { http, endpoint, repeatable, pace: None, request }
+        Request { http, endpoint, repeatable, pace: None, told: None, request }
     }
 
     /// The vendor carries out this request once, however often it arrives.
@@ -114,18 +118,30 @@ impl Request {
 
     /// Keeps this operation's own limit of the vendor beside that of the connection: requests with the same endpoint
     /// share it.
-    pub fn paced(mut self, limits: Limits) -> Request {
-        self.pace = Some(limits);
+    pub fn paced(self, limits: Limits) -> Request {
+        let endpoint = self.endpoint;
+        self.paced_with(endpoint, limits)
+    }
+
+    /// [`Request::paced`] for a limit that several operations share: all that name this group.
+    pub fn paced_with(mut self, group: &'static str, limits: Limits) -> Request {
+        self.pace = Some((group, limits));
+        self
+    }
+
+    /// Keeps the pace that the vendor's answers tell instead of the one of [`Request::paced`].
+    pub fn paced_as_told(mut self, told: fn(&HeaderMap) -> Option<Duration>) -> Request {
+        self.told = Some(told);
         self
     }
 
     /// Sends through the pipeline and returns a successful answer, or the vendor's error.
     pub async fn send(self) -> Result<Response> {
-        let Request { http, endpoint, repeatable, pace, request } = self;
+        let Request { http, endpoint, repeatable, pace, told, request } = self;
         let mut request = request?;
         request.headers_mut().entry(http::header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let pace = pace.map(|limits| (endpoint, limits));
-        let sending = &Sending { http, endpoint, repeatable, request };
+        let told = told.zip(pace).map(|(told, (group, _))| (group, told));
+        let sending = &Sending { http, endpoint, repeatable, told, request };
         sending.http.through(pace, |number| sending.exchange(number)).await
     }
 
@@ -144,6 +160,8 @@ struct Sending {
     http: Http,
     endpoint: &'static str,
     repeatable: bool,
+    /// The group whose pace the answers tell.
+    told: Option<(&'static str, Told)>,
     request: reqwest::Request,
 }
 
@@ -169,6 +187,11 @@ impl Sending {
             Err(_) => return Err(self.lost(Error::unavailable(format!("{} did not answer in time", self.name())))),
         };
         self.http.connection.learn((self.http.vendor.quota)(&response.headers));
+        if let Some((group, told)) = self.told
+            && let Some(replenish) = told(&response.headers)
+        {
+            self.http.connection.adopt(group, replenish);
+        }
         if response.status.is_success() { Ok(response) } else { Err(self.refused(&response)) }
     }
 
