@@ -110,26 +110,12 @@ pub async fn ask(
         expires_at: now + Duration::minutes(i64::from(minutes)),
         execution_id: Some(execution),
     };
-    if let Some(same) = asked_before(app, actor, &new).await? {
-        return Ok(pending(app, same.id, reason, same.expires_at));
-    }
-    let (id, expires_at) = (new.id, new.expires_at);
-    rows::create(&app.store.tenant(&actor.tenant), new, now).await.map_err(crate::unavailable)?;
-    Ok(pending(app, id, reason, expires_at))
+    let there = rows::create(&app.store.tenant(&actor.tenant), new, now).await.map_err(crate::unavailable)?;
+    Ok(pending(app, there.id, reason, there.expires_at))
 }
 
 fn pending(app: &App, id: Uuid, reason: String, expires_at: DateTime<Utc>) -> Pending {
     Pending { id, reason, expires_at, url: format!("{}/api/v1/approvals/{id}", app.config.public_url()) }
-}
-
-/// The approval that this caller is waiting for already, for the very same call.
-async fn asked_before(app: &Arc<App>, actor: &Actor, new: &NewApproval) -> Result<Option<Model>> {
-    let tenant = app.store.tenant(&actor.tenant);
-    let same = rows::pending_of(&tenant, &new.tool_name, &new.arguments_hash, app.clock.now()).await;
-    let same = same.map_err(crate::unavailable)?.into_iter();
-    let mut same =
-        same.filter(|row| row.tool_version == new.tool_version && row.requester["id"] == new.requester["id"]);
-    Ok(same.next())
 }
 
 /// The approvals of a tenant: what waits, then what was decided lately, each newest first.

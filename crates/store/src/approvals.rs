@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::*;
-use sea_orm::{Condition, FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{Condition, ConnectionTrait, FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
 use serde_json::Value;
 
 use crate::audit::{Page, page};
@@ -39,19 +39,81 @@ pub enum Decision {
     Reject,
 }
 
-/// Stores an approval, pending.
+/// Stores an approval, pending, or gives the one that the same requester waits for already, for the very same call. Of many
+/// who ask at once, in this process or another, one makes it.
 pub async fn create(tenant: &Tenant, approval: NewApproval, now: DateTime<Utc>) -> Result<Approval> {
+    let key = Key::of(&approval);
+    expire(tenant, &key, now).await?;
+    // The one that stood in the way may be decided before it is read; then there is room for a new one.
+    for _ in 0..10 {
+        if let Some(made) = changed(tenant, insert(tenant, &approval, now)).await? {
+            return Ok(made);
+        }
+        if let Some(there) = waiting(tenant, &key).await? {
+            return Ok(there);
+        }
+    }
+    Err(StoreError::Decode("an approval comes and goes faster than it can be read".into()))
+}
+
+/// What makes two approvals the same, beside the tenant; the index `approvals_once` has the same columns.
+struct Key {
+    tool_name: String,
+    tool_version: String,
+    arguments_hash: String,
+    requester: Option<String>,
+}
+
+impl Key {
+    fn of(approval: &NewApproval) -> Key {
+        Key {
+            tool_name: approval.tool_name.clone(),
+            tool_version: approval.tool_version.clone(),
+            arguments_hash: approval.arguments_hash.clone(),
+            requester: approval.requester["id"].as_str().map(str::to_owned),
+        }
+    }
+
+    fn condition(&self, sql: &mut Sql, tenant: &Tenant) {
+        sql.push(" WHERE state = 'pending' AND tenant_id = ").bind(tenant.id());
+        sql.push(" AND tool_name = ").bind(self.tool_name.as_str());
+        sql.push(" AND tool_version = ").bind(self.tool_version.as_str());
+        sql.push(" AND arguments_hash = ").bind(self.arguments_hash.as_str());
+        sql.push(" AND (requester ->> 'id') = ").bind(self.requester.clone());
+    }
+}
+
+fn insert(tenant: &Tenant, approval: &NewApproval, now: DateTime<Utc>) -> Sql {
     let mut sql = tenant.sql(
         "INSERT INTO approvals (id, tenant_id, tool_name, tool_version, arguments, arguments_hash, effect, requester, \
          reason, state, created_at, expires_at, execution_id) VALUES (",
     );
-    sql.bind(approval.id).push(", ").bind(tenant.id()).push(", ").bind(approval.tool_name).push(", ");
-    sql.bind(approval.tool_version).push(", ").bind_json(Some(canonical_json(&approval.arguments))).push(", ");
-    sql.bind(approval.arguments_hash).push(", ").bind(approval.effect).push(", ");
+    sql.bind(approval.id).push(", ").bind(tenant.id()).push(", ").bind(approval.tool_name.as_str()).push(", ");
+    sql.bind(approval.tool_version.as_str()).push(", ").bind_json(Some(canonical_json(&approval.arguments))).push(", ");
+    sql.bind(approval.arguments_hash.as_str()).push(", ").bind(approval.effect.as_str()).push(", ");
     sql.bind_json(Some(canonical_json(&approval.requester))).push(", ");
     sql.bind(clean_option(approval.reason.as_deref())).push(", 'pending', ").bind(micros(now)).push(", ");
-    sql.bind(micros(approval.expires_at)).push(", ").bind(approval.execution_id).push(") RETURNING *");
-    changed(tenant, sql).await?.ok_or_else(|| StoreError::Decode("an approval vanished while it was stored".into()))
+    sql.bind(micros(approval.expires_at)).push(", ").bind(approval.execution_id);
+    sql.push(
+        ") ON CONFLICT (tenant_id, tool_name, tool_version, arguments_hash, (requester ->> 'id')) \
+         WHERE state = 'pending' DO NOTHING RETURNING *",
+    );
+    sql
+}
+
+/// One whose time is over and that nobody has marked yet must not stand in the way.
+async fn expire(tenant: &Tenant, key: &Key, now: DateTime<Utc>) -> Result<()> {
+    let mut sql = tenant.sql("UPDATE approvals SET state = 'expired'");
+    key.condition(&mut sql, tenant);
+    sql.push(" AND expires_at <= ").bind(now);
+    tenant.write().execute_raw(sql.statement()).await?;
+    Ok(())
+}
+
+async fn waiting(tenant: &Tenant, key: &Key) -> Result<Option<Approval>> {
+    let mut sql = tenant.sql("SELECT * FROM approvals");
+    key.condition(&mut sql, tenant);
+    Ok(Approval::find_by_statement(sql.statement()).one(tenant.write()).await?)
 }
 
 /// Decides, if the approval is still pending and has not expired. None: it was decided before, has expired, or the tenant
@@ -153,22 +215,6 @@ pub async fn list(
     let query = query.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id).limit(limit + 1);
     let rows = query.all(tenant.read()).await?;
     Ok(page(rows, limit, |row| encode_cursor(row.created_at, &row.id.to_string())))
-}
-
-/// What is pending for the very same call.
-pub async fn pending_of(
-    tenant: &Tenant,
-    tool: &str,
-    arguments_hash: &str,
-    now: DateTime<Utc>,
-) -> Result<Vec<Approval>> {
-    let query = Entity::find()
-        .filter(Column::TenantId.eq(tenant.id()))
-        .filter(Column::State.eq(ApprovalState::Pending))
-        .filter(Column::ToolName.eq(tool))
-        .filter(Column::ArgumentsHash.eq(arguments_hash))
-        .filter(Column::ExpiresAt.gt(now));
-    Ok(query.order_by_asc(Column::CreatedAt).all(tenant.read()).await?)
 }
 
 /// How many are pending and have not expired.

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 use store::approvals::{self, ApprovalState, Decision, NewApproval};
-use store::testing::on_both;
+use store::testing::{both, on_both};
+use store::{Backend, OpenOptions, Store};
 use uuid::Uuid;
 
 use crate::{days, now};
@@ -18,6 +19,66 @@ pub(crate) fn approval() -> NewApproval {
         expires_at: now() + days(1),
         execution_id: None,
     }
+}
+
+/// Two replicas have a store each; SQLite has one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_ask_for_the_same_one_makes_it() -> anyhow::Result<()> {
+    for test in both().await {
+        let other = match test.store.backend() {
+            Backend::Sqlite => test.store.clone(),
+            Backend::Postgres => Store::open(&test.url, OpenOptions { pool_size: 5, ..Default::default() }).await?,
+        };
+        let same = || NewApproval { requester: json!({ "id": "agent", "name": "Agent" }), ..approval() };
+        for round in 0..4 {
+            let asking = (0..50).map(|n| {
+                let tenant = if n % 2 == 0 { test.store.tenant("main") } else { other.tenant("main") };
+                let new = same();
+                tokio::spawn(async move { approvals::create(&tenant, new, now()).await })
+            });
+            let mut ids = std::collections::HashSet::new();
+            for asked in futures::future::join_all(asking).await {
+                ids.insert(asked??.id);
+            }
+            let tenant = test.store.tenant("main");
+            assert_eq!((ids.len(), approvals::pending(&tenant, now()).await?), (1, 1), "round {round}");
+            // Once decided, the same may be asked for again.
+            let id = ids.into_iter().next().expect("the one");
+            approvals::decide(&tenant, id, Decision::Reject, &json!({}), None, now()).await?.expect("decided");
+        }
+        if test.store.backend() == Backend::Postgres {
+            other.close().await?;
+        }
+        test.remove().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_differs_or_is_over_does_not_stand_in_the_way() {
+    on_both(|store| async move {
+        let tenant = store.tenant("main");
+        let of = |id: &str| NewApproval { requester: json!({ "id": id }), ..approval() };
+        let first = approvals::create(&tenant, of("a"), now()).await?;
+        assert_eq!(approvals::create(&tenant, of("a"), now()).await?, first, "the one that is there, as it is");
+        for other in [
+            of("b"),
+            NewApproval { tool_name: "crm.send_email".into(), ..of("a") },
+            NewApproval { tool_version: "abd".into(), ..of("a") },
+            NewApproval { arguments_hash: "01".into(), ..of("a") },
+        ] {
+            assert_ne!(approvals::create(&tenant, other, now()).await?.id, first.id);
+        }
+        assert_ne!(approvals::create(&store.tenant("other"), of("a"), now()).await?.id, first.id);
+        // Its time is over, and nobody has marked it yet.
+        let later = approvals::create(&tenant, NewApproval { expires_at: now() + days(3), ..of("a") }, now() + days(2));
+        let later = later.await?;
+        assert_ne!(later.id, first.id);
+        let before = approvals::get(&tenant, first.id).await?.map(|approval| approval.state);
+        assert_eq!(before, Some(ApprovalState::Expired));
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test]
