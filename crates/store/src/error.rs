@@ -49,6 +49,21 @@ impl StoreError {
         matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
     }
 
+    /// Whether the database refused the values themselves, so that the same statement can never succeed.
+    pub fn is_final(&self) -> bool {
+        let Self::Database(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = self
+        else {
+            return false;
+        };
+        let Some(code) = error.as_database_error().and_then(|error| error.code()) else { return false };
+        // SQLite: constraint, too big, mismatch, each with extended codes. PostgreSQL: five letters and digits, of which
+        // the first two are the class; data and integrity.
+        match code.parse::<u32>() {
+            Ok(number) if code.len() < 5 => [18, 19, 20].contains(&(number & 0xff)),
+            _ => code.starts_with("22") || code.starts_with("23"),
+        }
+    }
+
     /// Whether the same statement may well succeed in a moment: the server is restarting, the pool is empty, or a lock
     /// was not granted in time.
     pub fn is_temporary(&self) -> bool {

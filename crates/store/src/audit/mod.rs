@@ -4,7 +4,7 @@ mod postgres;
 mod sqlite;
 mod write;
 
-pub use write::Writer;
+pub use write::{BATCH, Writer};
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::*;

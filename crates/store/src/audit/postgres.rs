@@ -1,11 +1,32 @@
 //! One commit as one statement: inserts of any number of rows are arrays, and the end of the chain moves with them.
 
+use chrono::{DateTime, Utc};
+use sea_orm::prelude::Uuid;
 use sqlx::postgres::{PgArguments, PgConnection};
-use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
+use sqlx::{Arguments, AssertSqlSafe, Encode, Executor, Postgres, Type};
 
 use super::write::Linked;
 use crate::chain::{ApiCall, Canonical, Event, Execution, Link, Record};
 use crate::{Result, StoreError};
+
+/// The server gives a statement up before the writer does, so that it is over when the writer looks what became of it.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<()> {
+    connection.execute("SET statement_timeout = '8s'").await?;
+    Ok(())
+}
+
+/// Notes a new chain.
+pub(super) async fn begin(connection: &mut PgConnection, link: &Link, now: DateTime<Utc>) -> Result<()> {
+    let sql = "INSERT INTO audit_writers (writer, started_at, last_seq, head_hash) VALUES ($1, $2, 0, $3)";
+    sqlx::query(sql).bind(link.writer).bind(now).bind(link.hash.to_vec()).execute(connection).await?;
+    Ok(())
+}
+
+/// Where a chain ends. It waits for a commit that moves the end at this moment.
+pub(super) async fn head(connection: &mut PgConnection, writer: Uuid) -> Result<Option<(i64, Vec<u8>)>> {
+    let sql = "SELECT last_seq, head_hash FROM audit_writers WHERE writer = $1 FOR UPDATE";
+    Ok(sqlx::query_as(sql).bind(writer).fetch_optional(connection).await?)
+}
 
 pub(super) async fn commit(connection: &mut PgConnection, batch: &[Linked], end: &Link) -> Result<()> {
     let mut statement = Statement { ctes: Vec::new(), arguments: PgArguments::default(), count: 0 };

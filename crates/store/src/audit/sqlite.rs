@@ -9,8 +9,8 @@ use crate::chain::{ApiCall, Canonical, Event, Execution, Link, Record};
 use crate::{Result, Store};
 
 /// Commits in a task of its own, so that a caller who gives up does not leave a transaction open.
-pub(super) async fn commit(store: &Store, batch: Vec<Linked>, end: &Link) -> Result<()> {
-    let (sql, arguments) = statements(&batch, end)?;
+pub(super) async fn commit(store: &Store, batch: &[Linked], end: &Link) -> Result<()> {
+    let (sql, arguments) = statements(batch, end)?;
     let pool = store.inner().write.get_sqlite_connection_pool().clone();
     let task = tokio::spawn(async move {
         let mut connection = pool.acquire().await?;

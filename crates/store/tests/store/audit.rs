@@ -29,7 +29,7 @@ fn execution(n: i64) -> Execution {
     }
 }
 
-fn records(count: i64) -> Vec<Record> {
+pub(crate) fn records(count: i64) -> Vec<Record> {
     let mut records = Vec::new();
     for n in 0..count {
         let execution = execution(n);

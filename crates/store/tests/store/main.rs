@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod contacts;
 mod open;
+mod outages;
 mod readers;
 mod runs;
 mod search;
