@@ -14,6 +14,7 @@ use gohighlevel::reply::Refusal;
 use world::World;
 
 pub use business::Effect;
+pub use email::Mail;
 pub use faults::{Fault, Faults};
 pub use gohighlevel::GoHighLevelAccount;
 pub use vendor::Account;
@@ -21,10 +22,15 @@ pub use vendor::Account;
 mod admin;
 mod business;
 mod clock;
+mod cloudflare;
+mod domains;
+mod email;
 mod faults;
 mod gohighlevel;
 mod people;
+mod quickbooks;
 mod serve;
+mod slack;
 mod vendor;
 mod world;
 
@@ -68,6 +74,9 @@ pub async fn start(options: Options, address: SocketAddr) -> std::io::Result<San
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let world = Arc::new(World::new(options, stop.clone()));
+    let post = TcpListener::bind((address.ip(), 0)).await?;
+    world.post().address = Some(post.local_addr()?);
+    tokio::spawn(email::run(world.clone(), post));
     let task = tokio::spawn(serve::run(world.clone(), listener));
     Ok(Sandbox { world, address, task: Some(task) })
 }
@@ -99,6 +108,11 @@ impl Sandbox {
         }
         let vendor = vendor::VENDORS.iter().find(|vendor| vendor.name == ecosystem)?;
         Some((vendor.account)(&self.world, &format!("{}/{}", self.url(), vendor.name)))
+    }
+
+    /// The mails that were handed to the simulated mail server, the oldest first.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.world.post().mails.clone()
     }
 
     /// What goes wrong from now on.

@@ -6,7 +6,7 @@ use axum::{Router, http::StatusCode, response::Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::{cloudflare, email, slack, world::World};
 
 /// A simulated vendor.
 #[derive(Clone, Copy)]
@@ -23,7 +23,30 @@ pub(crate) struct Vendor {
 }
 
 /// Every vendor beside GoHighLevel.
-pub(crate) const VENDORS: &[Vendor] = &[];
+pub(crate) const VENDORS: &[Vendor] = &[
+    crate::quickbooks::VENDOR,
+    Vendor {
+        name: "cloudflare",
+        router: cloudflare::router,
+        refuse: cloudflare::refuse,
+        expire: cloudflare::expire,
+        account: cloudflare::account,
+    },
+    Vendor {
+        name: "slack",
+        router: slack::router,
+        refuse: slack::refuse,
+        expire: slack::expire,
+        account: slack::account,
+    },
+    Vendor {
+        name: "email",
+        router: email::router,
+        refuse: email::refuse,
+        expire: email::expire,
+        account: email::account,
+    },
+];
 
 /// What a client needs to connect. Derived from the seed, worth nothing elsewhere.
 #[derive(Clone, Debug, Default, Serialize)]

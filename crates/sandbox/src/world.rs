@@ -12,8 +12,11 @@ use crate::{
     GoHighLevelAccount, Options,
     business::{Business, Kind, random, uuid},
     clock::{Clock, Millis},
+    cloudflare,
+    email::Post,
     faults::Faults,
     gohighlevel::{limits::Limits, oauth::Grants, webhooks::Webhooks},
+    slack::Workspace,
 };
 
 pub(crate) struct World {
@@ -26,6 +29,10 @@ pub(crate) struct World {
     business: Mutex<Business>,
     limits: Mutex<Limits>,
     grants: Mutex<Grants>,
+    cloudflare: Mutex<cloudflare::State>,
+    pub quickbooks: Mutex<crate::quickbooks::State>,
+    slack: Mutex<Workspace>,
+    post: Mutex<Post>,
     requests: AtomicU64,
 }
 
@@ -37,10 +44,14 @@ impl World {
         World {
             account: GoHighLevelAccount::derive(options.seed, &business, webhooks.public_key()),
             webhooks,
+            cloudflare: Mutex::new(cloudflare::State::new(options.seed, &business, options.now.timestamp_millis())),
+            slack: Mutex::new(Workspace::new(options.seed, &business, options.now.timestamp_millis())),
+            post: Mutex::new(Post::new(options.seed, &business)),
             business: Mutex::new(business),
             limits: Mutex::default(),
             grants: Mutex::new(Grants::new(options.seed)),
             faults: Faults::default(),
+            quickbooks: Mutex::default(),
             requests: AtomicU64::new(0),
             clock: Clock::new(options.now),
             options,
@@ -62,6 +73,18 @@ impl World {
 
     pub(crate) fn grants(&self) -> MutexGuard<'_, Grants> {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn cloudflare(&self) -> MutexGuard<'_, cloudflare::State> {
+        self.cloudflare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn slack(&self) -> MutexGuard<'_, Workspace> {
+        self.slack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn post(&self) -> MutexGuard<'_, Post> {
+        self.post.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a request and gives its trace id: the same for the nth request of the same seed.
