@@ -3,7 +3,12 @@
 mod cursor;
 mod json;
 mod path;
+pub mod amazon;
+pub mod cloudflare;
 pub mod gohighlevel;
+pub mod google_workspace;
+pub mod slack;
+pub mod email;
 
 use sdk::ErasedConnector;
 
