@@ -25,6 +25,10 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// The section of the configuration; its schema draws the dashboard's form.
     type Config: DeserializeOwned + JsonSchema;
 
+    /// The keys of the configuration that say which account it is: addresses, and last the account's id. When they
+    /// change, the copy of the account before is put away.
+    const ACCOUNT: &'static [&'static str] = &["base_url"];
+
     /// Every way to authenticate; the first that a person has provided counts.
     fn auth() -> Vec<Auth>;
     /// The vendor's request limits for one connection.
@@ -67,6 +71,8 @@ pub struct ErasedConnector {
     pub id: &'static str,
     pub title: &'static str,
     pub auth: Vec<Auth>,
+    /// [`Connector::ACCOUNT`]
+    pub account: &'static [&'static str],
     pub limits: Limits,
     pub config_schema: Value,
     pub tools: Vec<ErasedTool>,
@@ -129,6 +135,7 @@ impl ErasedConnector {
             id: C::ID,
             title: C::TITLE,
             auth: C::auth(),
+            account: C::ACCOUNT,
             limits: C::limits(),
             config_schema: schema::input::<C::Config>(),
             tools: C::tools().into_iter().map(erase_tool).collect(),

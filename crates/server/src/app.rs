@@ -23,6 +23,7 @@ use crate::identity::keys::KeyCache;
 use crate::policy::Policy;
 use crate::runs::Runs;
 use crate::tools::Catalogue;
+use crate::vault::Vault;
 use crate::{approvals, brain, connections, housekeeping, sync, system};
 
 /// A running installation.
@@ -69,8 +70,11 @@ impl App {
             settings: parts.outbound,
             observer: audit.observer(DEFAULT_TENANT),
             shared: Shared::on(&store, &parts.clock),
+            tenant: store.tenant(DEFAULT_TENANT),
+            vault: Arc::new(Vault::new(&config, &parts.clock)?),
+            clock: parts.clock.clone(),
         };
-        let connections = Connections::new(connectors::all(), &config, &sandbox, &outside)?;
+        let connections = Connections::new(connectors::all(), &config, &sandbox, outside).await?;
         let policy = Policy::new(&config.policy);
         let tools = Catalogue::new(&connectors::all(), built_in(), &policy)?;
         let runs = Runs::new(store.clone(), parts.clock.clone(), crate::runs::Settings::default());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use sdk::{Error, Result, schema};
+use sdk::{Effect, Error, Result, schema};
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -122,7 +122,8 @@ pub async fn call(app: &Arc<App>, actor: &Actor, mut request: Request) -> Result
     let Some(entry) = app.tools.find(&request.tool).cloned() else {
         return Err(unknown(app, &request.tool));
     };
-    let begun = Begun { id: Uuid::now_v7(), at: app.clock.now(), started: Instant::now() };
+    let effect = entry.spec.effect_of(&request.arguments);
+    let begun = Begun { id: Uuid::now_v7(), at: app.clock.now(), started: Instant::now(), effect };
     let (id, started) = (begun.id, begun.started);
     let gone = request.cancel.clone().drop_guard();
     let work = app.running.spawn(carry_out(app.clone(), actor.clone(), entry, request, begun));
@@ -149,15 +150,15 @@ pub fn explain(error: &Error) -> String {
 
 async fn carry_out(app: Arc<App>, actor: Actor, entry: Arc<Entry>, request: Request, begun: Begun) -> Reply {
     let outcome = AssertUnwindSafe(decide_and_run(&app, &actor, &entry, &request, &begun)).catch_unwind().await;
-    let outcome = outcome.unwrap_or_else(|_| Outcome::Failed(defect(&entry)));
+    let outcome = outcome.unwrap_or_else(|_| Outcome::Failed(defect(&entry, begun.effect)));
     let latency = begun.started.elapsed();
     let outcome = record::completion(&app, &actor, &entry, &request, &begun, latency, outcome).await;
     Reply { execution_id: begun.id, latency, outcome }
 }
 
-fn defect(entry: &Entry) -> Error {
+fn defect(entry: &Entry, effect: Effect) -> Error {
     let error = Error::internal(format!("{} failed in a way that it should not; the log says more", entry.id));
-    if entry.spec.effect.is_outward() { error.with_unknown_outcome() } else { error }
+    if effect.is_outward() { error.with_unknown_outcome() } else { error }
 }
 
 /// What identifies a call from its first moment.
@@ -165,6 +166,8 @@ struct Begun {
     id: Uuid,
     at: DateTime<Utc>,
     started: Instant,
+    /// What this very call does.
+    effect: Effect,
 }
 
 async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &Request, begun: &Begun) -> Outcome {
@@ -181,7 +184,7 @@ async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &
             return asked.map_or_else(Outcome::Failed, Outcome::Pending);
         }
     }
-    if entry.spec.effect.is_outward()
+    if begun.effect.is_outward()
         && let Err(e) = record::intent(app, actor, entry, request, begun).await
     {
         return Outcome::Failed(e);
@@ -189,7 +192,7 @@ async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &
     match run(app, actor, entry, request, begun).await {
         Ok(done) => Outcome::Done(done),
         // A search by POST that got no answer has changed nothing.
-        Err(e) if !entry.spec.effect.is_outward() => Outcome::Failed(e.with_known_outcome()),
+        Err(e) if !begun.effect.is_outward() => Outcome::Failed(e.with_known_outcome()),
         Err(e) => Outcome::Failed(e),
     }
 }
@@ -208,13 +211,16 @@ async fn run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &Request, be
     };
     let done = tokio::select! {
         done = tokio::time::timeout_at(begun.started + entry.spec.deadline, work) => done,
-        () = request.cancel.cancelled(), if !entry.spec.effect.is_outward() => return Err(interrupted(entry, "the caller went away")),
+        // Not a time-out: the tool was not slow, nobody waits for it any more.
+        () = request.cancel.cancelled(), if !begun.effect.is_outward() => {
+            return Err(Error::unavailable("the caller went away"));
+        }
     };
     match done {
         Ok(done) => Ok(answer::fit(done?)),
         Err(_) => {
             let seconds = entry.spec.deadline.as_secs();
-            Err(interrupted(entry, &format!("{} did not finish within {seconds} s", entry.id)))
+            Err(interrupted(begun.effect, &format!("{} did not finish within {seconds} s", entry.id)))
         }
     }
 }
@@ -232,9 +238,9 @@ fn scope(app: &Arc<App>, actor: &Actor, request: &Request, begun: &Begun) -> Sco
 }
 
 /// Nobody knows what an interrupted write did.
-fn interrupted(entry: &Entry, message: &str) -> Error {
+fn interrupted(effect: Effect, message: &str) -> Error {
     let error = Error::unavailable(message).with_source(Interrupted);
-    if entry.spec.effect.is_outward() { error.with_unknown_outcome() } else { error }
+    if effect.is_outward() { error.with_unknown_outcome() } else { error }
 }
 
 /// Marks a call that ran out of time, whose row says `timeout`.

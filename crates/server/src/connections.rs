@@ -1,11 +1,16 @@
 //! Connections: an authorised account at a vendor, or the sample business where there is none.
 
+mod accounts;
+mod connect;
+mod service_account;
 mod shared;
+mod tokens;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use sdk::auth::ACCESS_TOKEN;
 use sdk::connector::Opening;
 use sdk::http::{Call, Connection, Http, Observer, Settings};
 use sdk::{Auth, Credentials, ErasedConnector, Error, Limits, Result};
@@ -13,18 +18,29 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use store::Tenant;
 use store::connections::Before;
+use uuid::Uuid;
 
 use crate::actor::DEFAULT_TENANT;
 use crate::app::App;
 use crate::calls::Source;
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::vault::Vault;
 
+pub use connect::{Connection as NewConnection, Consent, disconnect, test};
 pub use shared::Shared;
+
+use accounts::Account;
+use tokens::Tokens;
 
 /// Every ecosystem's connection of this installation.
 pub struct Connections {
-    by_ecosystem: BTreeMap<&'static str, Connected>,
+    by_ecosystem: BTreeMap<&'static str, RwLock<Arc<Connected>>>,
+    outside: Outside,
+    config: Config,
+    sandbox: BTreeMap<&'static str, sandbox::Account>,
 }
 
 /// One ecosystem as it is connected now.
@@ -34,6 +50,12 @@ pub struct Connected {
     config: Value,
     credentials: Credentials,
     http: Arc<Connection>,
+    tokens: Option<Tokens>,
+    /// The row of the vault that it was made from.
+    credential: Option<Uuid>,
+    /// Why it cannot be opened, although it is connected.
+    trouble: Option<String>,
+    account: Option<String>,
 }
 
 /// A connection as people see it.
@@ -43,114 +65,169 @@ pub struct Description {
     pub title: String,
     /// `live` when credentials are configured, `sample` when the built-in business answers.
     pub source: String,
-    /// What to set to connect it.
+    /// `connected`, `needs_attention` or `not_connected`.
+    pub state: String,
+    /// Whose account it is, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// What is wrong, and what helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to do to connect it.
     pub to_connect: Vec<String>,
 }
 
-/// How connections reach the outside.
+/// How connections reach the outside, and where they keep what must stay.
 pub struct Outside {
     pub client: reqwest::Client,
     pub settings: Settings,
     pub observer: Observer,
     /// Where replicas share a vendor's limits; alone, each connection counts for itself.
     pub shared: Option<Shared>,
+    pub tenant: Tenant,
+    pub vault: Arc<Vault>,
+    pub clock: Clock,
 }
 
 impl Connections {
     /// Connects every ecosystem that has credentials; the others answer from `sandbox`.
-    pub fn new(
+    pub async fn new(
         connectors: Vec<ErasedConnector>,
         config: &Config,
         sandbox: &sandbox::Sandbox,
-        outside: &Outside,
+        outside: Outside,
     ) -> Result<Connections> {
         refuse_unknown_sections(&connectors, config)?;
-        let connected =
-            |connector: ErasedConnector| Ok((connector.id, Connected::new(connector, config, sandbox, outside)?));
-        let by_ecosystem = connectors.into_iter().map(connected).collect::<Result<_>>()?;
-        Ok(Connections { by_ecosystem })
+        let accounts = connectors.iter().filter_map(|connector| Some((connector.id, sandbox.account(connector.id)?)));
+        let sandbox = accounts.collect();
+        let mut connections = Connections { by_ecosystem: BTreeMap::new(), outside, config: config.clone(), sandbox };
+        for connector in connectors {
+            let id = connector.id;
+            let connected = connections.build(Arc::new(connector)).await?;
+            connections.by_ecosystem.insert(id, RwLock::new(Arc::new(connected)));
+        }
+        Ok(connections)
     }
 
-    /// What a call needs to run a tool, and how true its answers are.
-    pub fn open(&self, ecosystem: &str, call: Call) -> Result<(Opening, Source)> {
-        let connected = self.get(ecosystem)?;
-        Ok((connected.open(call), connected.source))
+    /// What a call needs to run a tool, and how true its answers are. A connection that was changed by another process
+    /// is read anew.
+    pub async fn open(&self, ecosystem: &str, call: Call) -> Result<(Opening, Source)> {
+        let connected = self.present(ecosystem).await?;
+        let opening = connected.open(call).await?;
+        Ok((opening, connected.source))
     }
 
-    pub fn get(&self, ecosystem: &str) -> Result<&Connected> {
+    pub fn get(&self, ecosystem: &str) -> Result<Arc<Connected>> {
         let missing = || Error::not_found(format!("there is no ecosystem `{ecosystem}`"));
-        self.by_ecosystem.get(ecosystem).ok_or_else(missing)
+        let slot = self.by_ecosystem.get(ecosystem).ok_or_else(missing)?;
+        Ok(slot.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone())
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Connected> {
-        self.by_ecosystem.values()
+    pub fn iter(&self) -> impl Iterator<Item = Arc<Connected>> {
+        let slots = self.by_ecosystem.values();
+        slots.map(|slot| slot.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone())
     }
 
     /// Whether the brain holds sample data only: nothing is connected.
     pub fn is_sample(&self) -> bool {
         self.iter().all(|connected| connected.source == Source::Sample)
     }
-}
 
-impl Connected {
-    fn new(
-        connector: ErasedConnector,
-        config: &Config,
-        sandbox: &sandbox::Sandbox,
-        outside: &Outside,
-    ) -> Result<Connected> {
-        let mut section = config.connectors.get(connector.id).cloned().unwrap_or_default();
-        let limits = pace(&connector, section.remove(PACE))?;
-        let section = serde_json::to_value(section).map_err(|e| {
-            Error::invalid_input(format!("[connectors.{}] cannot be read", connector.id)).with_source(e)
-        })?;
-        let credentials = configured(&connector, config);
-        let (source, config, credentials, limits) = match credentials {
-            Some(credentials) => (Source::Live, section, credentials, limits),
-            None => {
-                let (config, credentials) = sample_account(connector.id, sandbox)?;
-                (Source::Sample, config, credentials, Limits::window(FASTEST, Duration::from_secs(1)))
-            }
-        };
-        let http = Connection::new(
-            connector.id,
-            outside.client.clone(),
-            limits,
-            outside.settings.clone(),
-            outside.observer.clone(),
-        );
-        let http = match &outside.shared {
-            Some(shared) => http.with_buckets(limits, shared.buckets(connector.id, &credentials)),
-            None => http,
-        };
-        let connected = Connected { connector: Arc::new(connector), source, config, credentials, http: Arc::new(http) };
+    /// Whether the brain copies it: sample data stays out as soon as anything of the business is connected.
+    pub fn is_copied(&self, connected: &Connected) -> bool {
+        !connected.connector.streams.is_empty() && (connected.source == Source::Live || self.is_sample())
+    }
+
+    /// The connection, read anew if another process has changed it.
+    pub async fn present(&self, ecosystem: &str) -> Result<Arc<Connected>> {
+        let connected = self.get(ecosystem)?;
+        let row = store::vault::get(&self.outside.tenant, ecosystem).await.map_err(crate::unavailable)?;
+        if row.map(|row| row.id) == connected.credential {
+            return Ok(connected);
+        }
+        self.reload(ecosystem).await
+    }
+
+    /// Reads a connection anew.
+    pub async fn reload(&self, ecosystem: &str) -> Result<Arc<Connected>> {
+        let connector = self.get(ecosystem)?.connector.clone();
+        let connected = Arc::new(self.build(connector).await?);
+        if let Some(slot) = self.by_ecosystem.get(ecosystem) {
+            *slot.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = connected.clone();
+        }
         Ok(connected)
     }
 
-    pub fn open(&self, call: Call) -> Opening {
-        let http = Http::new(self.http.clone(), call);
-        Opening { config: self.config.clone(), credentials: self.credentials.clone(), http }
+    async fn build(&self, connector: Arc<ErasedConnector>) -> Result<Connected> {
+        let account = self.account(&connector).await?;
+        let limits = match account.source {
+            Source::Sample => Limits::window(FASTEST, Duration::from_secs(1)),
+            _ => account.generic.pace.unwrap_or(connector.limits),
+        };
+        let http = self.connection(&connector, limits, &account);
+        let tokens = self.tokens(&connector, &account).await?;
+        let Account { source, config, credentials, credential, trouble, name, .. } = account;
+        Ok(Connected { connector, source, config, credentials, http, tokens, credential, trouble, account: name })
+    }
+
+    fn connection(&self, connector: &ErasedConnector, limits: Limits, account: &Account) -> Arc<Connection> {
+        let outside = &self.outside;
+        let (client, settings, observer) = (outside.client.clone(), outside.settings.clone(), outside.observer.clone());
+        let http = Connection::new(connector.id, client, limits, settings, observer);
+        Arc::new(match &outside.shared {
+            Some(shared) => http.with_buckets(limits, shared.buckets(connector.id, &account.credentials)),
+            None => http,
+        })
+    }
+}
+
+impl Connected {
+    /// What a call needs, with a fresh token.
+    pub async fn open(&self, call: Call) -> Result<Opening> {
+        if let Some(trouble) = &self.trouble {
+            return Err(Error::unauthenticated(trouble.clone()));
+        }
+        let mut credentials = self.credentials.clone();
+        if let Some(tokens) = &self.tokens {
+            let token = tokens.fresh(&call).await?;
+            credentials = credentials.with(ACCESS_TOKEN, token.expose_secret());
+        }
+        Ok(Opening { config: self.config.clone(), credentials, http: Http::new(self.http.clone(), call) })
+    }
+
+    /// The vendor refused a token that should have been good. True: another may be had.
+    pub async fn forget_token(&self, opened: &Credentials) -> bool {
+        let (Some(tokens), Ok(refused)) = (&self.tokens, opened.get(ACCESS_TOKEN)) else { return false };
+        tokens.forget(refused).await;
+        true
     }
 
     /// Which account this is, so that a change of account is noticed. It holds no secret.
     pub fn origin(&self) -> String {
-        let account =
-            ["base_url", "v1_base_url", "location_id"].map(|key| self.config[key].as_str().unwrap_or_default());
+        let mut known: Vec<&str> = self.connector.account.iter().filter_map(|key| self.config[*key].as_str()).collect();
         match self.source {
             // The built-in business listens on another port every time.
-            Source::Sample => format!("sample:{}", account[2]),
-            // A V1 key names its location itself, and only itself.
-            _ if account[2].is_empty() => {
-                let keys = self.credentials.secrets().fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
-                format!("live:{} {}", account.join(" ").trim(), hex::encode(&keys.finalize()[..8]))
+            Source::Sample => {
+                let id = known.pop().filter(|id| !id.contains("://"));
+                format!("sample:{}", id.unwrap_or_default())
             }
-            _ => format!("live:{}", account.join(" ").trim()),
+            _ if self.account_is_configured() => format!("live:{}", known.join(" ")),
+            _ if let Some(account) = &self.account => format!("live:{} {account}", known.join(" ")),
+            // A key that names its account itself, and only itself.
+            _ => {
+                let keys = self.credentials.secrets().fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
+                format!("live:{} {}", known.join(" "), hex::encode(&keys.finalize()[..8])).replace(": ", ":")
+            }
         }
+    }
+
+    fn account_is_configured(&self) -> bool {
+        self.connector.account.last().is_some_and(|key| self.config[*key].as_str().is_some_and(|id| !id.is_empty()))
     }
 
     /// Another process may have connected another account since this one started; then nothing of
     /// the old account may be written any more.
-    pub async fn refuse_if_changed(&self, tenant: &store::Tenant) -> Result<()> {
+    pub async fn refuse_if_changed(&self, tenant: &Tenant) -> Result<()> {
         let known = store::connections::origin(tenant, self.connector.id).await.map_err(crate::unavailable)?;
         match known {
             Some(known) if known != self.origin() => Err(Error::conflict(format!(
@@ -162,51 +239,41 @@ impl Connected {
     }
 
     pub fn describe(&self) -> Description {
-        let to_connect = match (self.connector.auth.first(), self.source) {
-            (Some(Auth::Keys(keys)), Source::Sample) => {
-                keys.iter().map(|key| format!("set {} ({})", key.env, key.help)).collect()
-            }
-            _ => Vec::new(),
+        let state = match (self.source, &self.trouble) {
+            (Source::Sample, _) => "not_connected",
+            (_, Some(_)) => "needs_attention",
+            _ => "connected",
         };
+        let to_connect = if self.source == Source::Sample { self.ways_to_connect() } else { Vec::new() };
         Description {
             ecosystem: self.connector.id.into(),
             title: self.connector.title.into(),
             source: self.source.as_str().into(),
+            state: state.into(),
+            account: self.account.clone(),
+            reason: self.trouble.clone(),
             to_connect,
         }
     }
-}
 
-/// Every section may have it: a pace for an address that does not have the vendor's limits.
-const PACE: &str = "requests_per_second";
+    fn ways_to_connect(&self) -> Vec<String> {
+        let mut ways = vec![format!("run enterprise-mcp connect {}", self.connector.id)];
+        ways.extend(self.connector.auth.iter().flat_map(|auth| match auth {
+            Auth::Keys(keys) => keys.iter().map(|key| format!("or set {} ({})", key.env, key.help)).collect(),
+            Auth::ServiceAccount(account) => vec![format!("or set {} ({})", account.key.env, account.key.help)],
+            Auth::OAuth2(oauth) => match &oauth.refresh_token {
+                Some(token) => {
+                    vec![format!("or set {}, {} and {}", oauth.client_id.env, oauth.client_secret.env, token.env)]
+                }
+                None => Vec::new(),
+            },
+        }));
+        ways
+    }
+}
 
 /// Nobody has to spare the sample business.
 const FASTEST: u32 = 1_000_000;
-
-/// How fast requests may follow each other: as the vendor says, unless the section says otherwise.
-fn pace(connector: &ErasedConnector, set: Option<toml::Value>) -> Result<Limits> {
-    let Some(set) = set else { return Ok(connector.limits) };
-    let most = set.as_integer().and_then(|most| u32::try_from(most).ok()).filter(|most| (1..=FASTEST).contains(most));
-    let wrong = || format!("[connectors.{}]: {PACE} must be a whole number from 1 to 1000000", connector.id);
-    Ok(Limits::window(most.ok_or_else(|| Error::invalid_input(wrong()))?, Duration::from_secs(1)))
-}
-
-/// The credentials from the environment, if every key of the connector is there.
-fn configured(connector: &ErasedConnector, config: &Config) -> Option<Credentials> {
-    let Some(Auth::Keys(keys)) = connector.auth.first() else { return None };
-    keys.iter().try_fold(Credentials::new(), |credentials, key| {
-        let secret = config.secrets.get(key.env)?;
-        Some(credentials.with(key.name, secret.expose_secret()))
-    })
-}
-
-fn sample_account(ecosystem: &str, sandbox: &sandbox::Sandbox) -> Result<(Value, Credentials)> {
-    let missing = || Error::internal(format!("the sample business has no {ecosystem}"));
-    let account = sandbox.account(ecosystem).ok_or_else(missing)?;
-    let credentials = account.credentials.into_iter();
-    let credentials = credentials.fold(Credentials::new(), |all, (name, secret)| all.with(&name, secret));
-    Ok((account.config, credentials))
-}
 
 fn refuse_unknown_sections(connectors: &[ErasedConnector], config: &Config) -> Result<()> {
     let known = |name: &str| connectors.iter().any(|connector| connector.id == name);
@@ -219,42 +286,33 @@ fn refuse_unknown_sections(connectors: &[ErasedConnector], config: &Config) -> R
 /// Puts the rows of another account away before the brain answers from them: sample rows are
 /// removed, those of another account of the business are marked deleted.
 pub async fn notice_changed_accounts(app: &App) -> Result<()> {
-    let tenant = app.store.tenant(DEFAULT_TENANT);
     for connected in app.connections.iter() {
-        let (ecosystem, origin) = (connected.connector.id, connected.origin());
-        let known = store::connections::origin(&tenant, ecosystem).await.map_err(crate::unavailable)?;
-        let before = match &known {
-            Some(known) if *known == origin => continue,
-            Some(known) if known.starts_with(Source::Sample.as_str()) => Before::Remove,
-            _ => Before::MarkDeleted,
-        };
-        store::connections::change(&tenant, ecosystem, &origin, before, app.clock.now())
-            .await
-            .map_err(crate::unavailable)?;
-        tracing::info!(
-            ecosystem,
-            account = origin,
-            before = known,
-            "connected to another account; the brain starts anew"
-        );
+        notice_changed_account(app, &connected).await?;
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_pace_than_the_vendors_can_be_set() {
-        let connectors = connectors::all();
-        let connector = &connectors[0];
-        assert_eq!(pace(connector, None).unwrap(), connector.limits);
-        let set = pace(connector, Some(500.into())).unwrap();
-        assert!(set.burst.get() >= 200 && set.replenish < Duration::from_millis(5), "{set:?}");
-        for wrong in [0.into(), (-1).into(), 2_000_000.into(), "fast".into()] {
-            let error = pace(connector, Some(wrong)).unwrap_err().to_string();
-            assert!(error.contains("requests_per_second"), "{error}");
-        }
-    }
+/// The same for one connection.
+pub async fn notice_changed_account(app: &App, connected: &Connected) -> Result<()> {
+    let tenant = app.store.tenant(DEFAULT_TENANT);
+    let ecosystem = connected.connector.id;
+    let origin = match connected.source {
+        // Sample rows have no place beside the business's own.
+        Source::Sample if !app.connections.is_sample() => NOWHERE.to_owned(),
+        _ => connected.origin(),
+    };
+    let known = store::connections::origin(&tenant, ecosystem).await.map_err(crate::unavailable)?;
+    let before = match &known {
+        Some(known) if *known == origin => return Ok(()),
+        None if origin == NOWHERE => return Ok(()),
+        Some(known) if known.starts_with(Source::Sample.as_str()) => Before::Remove,
+        _ => Before::MarkDeleted,
+    };
+    let changed = store::connections::change(&tenant, ecosystem, &origin, before, app.clock.now()).await;
+    changed.map_err(crate::unavailable)?;
+    tracing::info!(ecosystem, account = origin, before = known, "connected to another account; the brain starts anew");
+    Ok(())
 }
+
+/// The origin of an ecosystem that is not copied.
+const NOWHERE: &str = "none";

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod mcp;
 pub mod api;
 pub mod connections;
+pub mod vault;
 pub mod brain;
 pub mod sync;
 pub mod runs;

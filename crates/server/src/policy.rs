@@ -52,9 +52,9 @@ impl Policy {
         effect.is_outward() || matching(&self.ask, tool).is_some()
     }
 
-    /// Decides one call. The arguments are part of the question; the default table does not read them.
-    pub fn decide(&self, actor: &Actor, tool: &Entry, _arguments: &Value) -> Decision {
-        let effect = tool.spec.effect;
+    /// Decides one call. Of the arguments the default table reads whether the call is a dry run.
+    pub fn decide(&self, actor: &Actor, tool: &Entry, arguments: &Value) -> Decision {
+        let effect = tool.spec.effect_of(arguments);
         let needed = if effect == Effect::Read { Scope::Read } else { Scope::Write };
         if !actor.may(needed) {
             return Decision::Deny(format!("the key `{}` has no `{}` scope", actor.name, needed.as_str()));
@@ -64,7 +64,8 @@ impl Policy {
         }
         // Our own sync does not wait for a person.
         let own = actor.kind == ActorKind::System && !effect.is_outward();
-        if let Some(rule) = matching(&self.ask, &tool.id).filter(|_| !own) {
+        let asked_what_would_be = effect != tool.spec.effect;
+        if let Some(rule) = matching(&self.ask, &tool.id).filter(|_| !own && !asked_what_would_be) {
             return Decision::Ask(format!("the policy asks for `{rule}`"));
         }
         if matching(&self.allow, &tool.id).is_some() && effect != Effect::Destructive {

@@ -3,6 +3,7 @@
 //! A sync is a tool call like any other, so schedules, agents and people leave the same record.
 //! Streams are walked one after the other; while one page is written the next is fetched.
 
+mod rows;
 mod walk;
 mod write;
 
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use crate::actor::{Actor, ActorKind, DEFAULT_TENANT};
 use crate::app::App;
 use crate::brain;
+use crate::brain::reference::HOME;
 use crate::calls::{self, Outcome, Request, Scope};
 use crate::runs::{Every, Failure, Job, Schedule};
 
@@ -48,7 +50,7 @@ impl Mode {
     }
 }
 
-/// One sync at a time and ecosystem.
+/// One sync at a time and ecosystem in this process; a lock of the store keeps other processes out.
 #[derive(Default)]
 pub struct Gates(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Report>>>>>);
 
@@ -62,7 +64,8 @@ impl Gates {
 /// What a sync did.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Report {
-    /// `done`, or `running` when it goes on after this answer.
+    pub ecosystem: String,
+    /// `done`, `failed`, or `running` when it goes on after this answer.
     pub state: String,
     /// `full` or `incremental`
     pub mode: String,
@@ -96,8 +99,9 @@ pub struct StreamReport {
 }
 
 pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
-    let tool = Tool::internal("sync_all_contacts", sync_all_contacts).idempotent();
-    vec![("gohighlevel", tool.deadline(LONGEST))]
+    let contacts = Tool::internal("sync_all_contacts", sync_all_contacts).idempotent();
+    let all = Tool::internal("sync", sync).idempotent();
+    vec![(HOME, contacts.deadline(LONGEST)), ("system", all.deadline(LONGEST))]
 }
 
 /// Copies all contacts, opportunities and conversations into the local brain now and tells what was
@@ -111,16 +115,68 @@ struct SyncAllContacts {
     mode: Mode,
 }
 
+/// Copies connected systems (invoices, orders, documents, mail, domains, contacts) into the local brain now and tells
+/// what was new, changed and deleted. It runs by itself every 15 minutes; call it when data looks old.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Sync {
+    /// One of them, such as `quickbooks`; all unless given.
+    ecosystem: Option<String>,
+    /// `full` reads everything and finds deletions; `incremental` reads what changed.
+    #[serde(default = "full")]
+    mode: Mode,
+}
+
 fn full() -> Mode {
     Mode::Full
 }
 
+/// What several syncs did.
+#[derive(Serialize, JsonSchema)]
+struct Reports {
+    syncs: Vec<Report>,
+}
+
 async fn sync_all_contacts(scope: &Scope, arguments: SyncAllContacts) -> Result<Report> {
+    one(scope, HOME, arguments.mode).await
+}
+
+/// All at once, so that a slow one does not delay the others.
+async fn sync(scope: &Scope, arguments: Sync) -> Result<Reports> {
+    let ecosystems = match &arguments.ecosystem {
+        Some(ecosystem) => vec![known(&scope.app, ecosystem)?],
+        None => copied(&scope.app),
+    };
+    if let [only] = ecosystems.as_slice() {
+        return Ok(Reports { syncs: vec![one(scope, only, arguments.mode).await?] });
+    }
+    let each = ecosystems.into_iter().map(|ecosystem| async move {
+        one(scope, ecosystem, arguments.mode).await.unwrap_or_else(|e| Report::failed(ecosystem, arguments.mode, &e))
+    });
+    Ok(Reports { syncs: futures::future::join_all(each).await })
+}
+
+/// The ecosystems that are copied.
+fn copied(app: &App) -> Vec<&'static str> {
+    let copied = app.connections.iter().filter(|connected| app.connections.is_copied(connected));
+    copied.map(|connected| connected.connector.id).collect()
+}
+
+fn known(app: &App, ecosystem: &str) -> Result<&'static str> {
+    let connected = app.connections.get(ecosystem)?;
+    if !app.connections.is_copied(&connected) {
+        let title = connected.connector.title;
+        return Err(Error::invalid_input(format!("ecosystem: {title} is not connected, or has nothing to copy")));
+    }
+    Ok(connected.connector.id)
+}
+
+async fn one(scope: &Scope, ecosystem: &'static str, mode: Mode) -> Result<Report> {
     let work = walk::Work {
         app: scope.app.clone(),
         tenant: scope.tenant.clone(),
-        ecosystem: "gohighlevel",
-        mode: arguments.mode,
+        ecosystem,
+        mode,
         execution: scope.execution,
         progress: scope.progress.clone(),
         end: scope.now + LONGEST,
@@ -132,16 +188,7 @@ async fn sync_all_contacts(scope: &Scope, arguments: SyncAllContacts) -> Result<
     match tokio::time::timeout(patience, &mut task).await {
         Ok(Ok(report)) => report,
         Ok(Err(_)) => Err(Error::internal("the sync ended in a way that it should not; the log says more")),
-        Err(_) => Ok(still_running(arguments.mode)),
-    }
-}
-
-fn still_running(mode: Mode) -> Report {
-    Report {
-        state: "running".into(),
-        mode: mode.as_str().into(),
-        message: "The sync goes on; gohighlevel_get_sync_stats shows how far it is.".into(),
-        ..Report::default()
+        Err(_) => Ok(Report::running(ecosystem, mode, "The sync goes on; system_sync_status shows how far it is.")),
     }
 }
 
@@ -161,9 +208,15 @@ async fn once(work: walk::Work) -> Result<Report> {
         }
     };
     *last = None;
+    let lock = format!("sync of {} for {}", work.ecosystem, work.tenant.id());
+    let Some(_alone) = store::locks::try_lock(&work.app.store, &lock).await.map_err(crate::unavailable)? else {
+        return Ok(Report::running(work.ecosystem, work.mode, "Another process of this installation copies it now."));
+    };
     let report = walk::all(&work).await?;
-    brain::rescore(&work.tenant, work.app.clock.now()).await?;
-    store::contacts::settle_search(&work.tenant).await.map_err(crate::unavailable)?;
+    if work.ecosystem == HOME {
+        brain::rescore(&work.tenant, work.app.clock.now()).await?;
+        store::contacts::settle_search(&work.tenant).await.map_err(crate::unavailable)?;
+    }
     *last = Some(report.clone());
     Ok(report)
 }
@@ -181,7 +234,10 @@ pub fn register(app: &Arc<App>) {
 }
 
 async fn tick(app: &Arc<App>, job: &Job, input: Value) -> Result<Value, Failure> {
-    let request = Request::new("gohighlevel.sync_all_contacts", input);
+    let request = match input["ecosystem"].as_str() {
+        None | Some(HOME) => Request::new("gohighlevel.sync_all_contacts", json!({"mode": input["mode"]})),
+        Some(_) => Request::new("system.sync", input),
+    };
     let reply = calls::call(app, &Actor::run(&job.tenant, job.run), request).await;
     match reply.map_err(|unknown| Failure::permanent(unknown.message))?.outcome {
         Outcome::Done(done) => Ok(done.data),
@@ -191,24 +247,27 @@ async fn tick(app: &Arc<App>, job: &Job, input: Value) -> Result<Value, Failure>
     }
 }
 
-/// Incremental every so many minutes, full every night, and at once where the brain is empty.
+/// Incremental every so many minutes, full every night, and at once where the brain is empty; each ecosystem by itself.
 pub async fn schedule(app: &Arc<App>) -> Result<()> {
     let tenant = app.store.tenant(DEFAULT_TENANT);
     let settings = &app.config.sync;
-    let rhythms = [
-        ("sync", "incremental", Every::Seconds(i64::from(settings.every_minutes) * 60)),
-        ("reconcile", "full", Every::Cron(format!("0 {} * * *", settings.reconcile_hour))),
-    ];
-    for (name, mode, every) in rhythms {
-        let schedule = Schedule {
-            name: name.into(),
-            kind: RUN.into(),
-            input: json!({"mode": mode}),
-            every,
-            at_once: name == "sync",
-            enabled: settings.enabled,
-        };
-        app.runs.ensure(&tenant, schedule).await?;
+    for connected in app.connections.iter().filter(|connected| !connected.connector.streams.is_empty()) {
+        let ecosystem = connected.connector.id;
+        let rhythms = [
+            ("sync", "incremental", Every::Seconds(i64::from(settings.every_minutes) * 60)),
+            ("reconcile", "full", Every::Cron(format!("0 {} * * *", settings.reconcile_hour))),
+        ];
+        for (name, mode, every) in rhythms {
+            let schedule = Schedule {
+                name: if ecosystem == HOME { name.into() } else { format!("{name} {ecosystem}") },
+                kind: RUN.into(),
+                input: json!({"mode": mode, "ecosystem": ecosystem}),
+                every,
+                at_once: name == "sync",
+                enabled: settings.enabled && app.connections.is_copied(&connected),
+            };
+            app.runs.ensure(&tenant, schedule).await?;
+        }
     }
     Ok(())
 }
@@ -219,6 +278,24 @@ pub async fn last_success(tenant: &store::Tenant) -> Result<Option<DateTime<Utc>
 }
 
 impl Report {
+    fn of(ecosystem: &str, mode: Mode, state: &str, message: impl Into<String>) -> Report {
+        Report {
+            ecosystem: ecosystem.into(),
+            state: state.into(),
+            mode: mode.as_str().into(),
+            message: message.into(),
+            ..Report::default()
+        }
+    }
+
+    fn running(ecosystem: &str, mode: Mode, message: &str) -> Report {
+        Report::of(ecosystem, mode, "running", message)
+    }
+
+    fn failed(ecosystem: &str, mode: Mode, error: &Error) -> Report {
+        Report { errors: 1, ..Report::of(ecosystem, mode, "failed", calls::explain(error)) }
+    }
+
     fn add(&mut self, stream: StreamReport) {
         if stream.stream == "contacts" {
             self.contacts_fetched = stream.fetched;
@@ -233,19 +310,27 @@ impl Report {
 
     /// A sync that fetched nothing says so.
     fn in_words(&self) -> String {
-        let fetched: u64 = self.streams.iter().map(|stream| stream.fetched).sum();
+        let sum = |count: fn(&StreamReport) -> u64| self.streams.iter().map(count).sum::<u64>();
+        let fetched = sum(|stream| stream.fetched);
         let failed: Vec<&str> =
             self.streams.iter().filter(|stream| stream.error.is_some()).map(|stream| stream.stream.as_str()).collect();
         let mut text = match (fetched, self.mode.as_str()) {
             (0, "incremental") => "Nothing has changed since the last sync; nothing was fetched.".to_owned(),
             (0, _) => "The sync fetched nothing: the account has no records, or the key may not see them.".to_owned(),
-            _ => format!(
+            _ if self.ecosystem == HOME => format!(
                 "{} contacts fetched: {} new, {} changed, {} unchanged, {} deleted.",
                 self.contacts_fetched,
                 self.contacts_created,
                 self.contacts_updated,
                 self.contacts_unchanged,
                 self.contacts_deleted
+            ),
+            _ => format!(
+                "{fetched} records fetched: {} new, {} changed, {} unchanged, {} deleted.",
+                sum(|stream| stream.created),
+                sum(|stream| stream.updated),
+                sum(|stream| stream.unchanged),
+                sum(|stream| stream.deleted)
             ),
         };
         if !failed.is_empty() {

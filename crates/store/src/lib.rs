@@ -26,13 +26,15 @@ pub mod connections;
 pub mod decisions;
 pub mod outcomes;
 pub mod rate;
-pub mod leases;
+pub mod locks;
+pub mod vault;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use error::StoreError;
 pub use open::{Backend, OpenOptions, Store, System, Tenant, Tx};
-pub use text::nicknames;
+pub use sea_orm::Value as Bound;
+pub use text::{clean_option as clean, nicknames};
 
 /// The result of everything here.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -8,7 +8,7 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// The same for an optional column.
-pub(crate) fn clean_option(text: Option<&str>) -> Option<String> {
+pub fn clean_option(text: Option<&str>) -> Option<String> {
     text.map(|text| clean(text).into_owned())
 }
 

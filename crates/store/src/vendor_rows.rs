@@ -21,6 +21,9 @@ pub struct Table {
 
 pub const OPPORTUNITIES: Table =
     Table { name: "opportunities", columns: &["contact_vendor_id", "name", "pipeline", "stage", "status", "value"] };
+/// Whom another system knows as a customer; the brain's contacts are linked to them.
+pub const CUSTOMERS: Table =
+    Table { name: "customers", columns: &["name", "company", "email", "phone", "phone_digits"] };
 pub const INVOICES: Table = Table {
     name: "invoices",
     columns: &[
@@ -63,7 +66,8 @@ pub const DNS_RECORDS: Table =
     Table { name: "dns_records", columns: &["domain", "name", "kind", "content", "ttl", "priority"] };
 
 /// Every table of this kind.
-pub const TABLES: [Table; 8] = [OPPORTUNITIES, INVOICES, PAYMENTS, ORDERS, INVENTORY, DOCUMENTS, DOMAINS, DNS_RECORDS];
+pub const TABLES: [Table; 9] =
+    [OPPORTUNITIES, CUSTOMERS, INVOICES, PAYMENTS, ORDERS, INVENTORY, DOCUMENTS, DOMAINS, DNS_RECORDS];
 
 /// A row as a connector read it; `values` are those of the table's columns, in their order.
 #[derive(Clone, Debug, PartialEq)]

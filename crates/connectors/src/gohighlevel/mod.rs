@@ -94,6 +94,7 @@ const TOKEN: Key = Key {
 impl Connector for GoHighLevel {
     const ID: &'static str = "gohighlevel";
     const TITLE: &'static str = "GoHighLevel";
+    const ACCOUNT: &'static [&'static str] = &["base_url", "v1_base_url", "location_id"];
     type Config = Config;
 
     fn auth() -> Vec<Auth> {

@@ -6,6 +6,7 @@
 pub mod tools;
 pub mod contacts;
 pub mod reference;
+pub mod linking;
 pub mod view;
 pub mod memory;
 pub mod report;

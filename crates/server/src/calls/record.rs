@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sdk::{Error, Result};
+use sdk::{Effect, Error, Result};
 use serde_json::{Value, json};
 use store::chain::{Canonical, Execution};
 
@@ -23,7 +23,7 @@ pub(super) async fn intent(
     let detail = json!({
         "tool": entry.id,
         "arguments": redacted(&request.arguments),
-        "effect": entry.spec.effect,
+        "effect": begun.effect,
         "approval_id": request.approved,
     });
     app.audit.event(&actor.tenant, "intent", Some(begun.id), actor, &detail).await
@@ -65,12 +65,12 @@ pub(super) async fn completion(
         error_message: error,
         source,
         user_context: Canonical::from(&json!(actor)),
-        effect: entry.spec.effect.as_str().into(),
+        effect: begun.effect.as_str().into(),
         approval_id,
     };
     match app.audit.execution(record).await {
         Ok(()) => outcome,
-        Err(e) => unrecorded(entry, &outcome, e),
+        Err(e) => unrecorded(entry, begun.effect, &outcome, e),
     }
 }
 
@@ -93,9 +93,9 @@ fn described(error: &Error) -> String {
 }
 
 /// The effect took place and its record did not: the intent is on record, so the truth is "unknown".
-fn unrecorded(entry: &Entry, outcome: &Outcome, error: Error) -> Outcome {
+fn unrecorded(entry: &Entry, effect: Effect, outcome: &Outcome, error: Error) -> Outcome {
     let perhaps = match outcome {
-        Outcome::Done(_) => entry.spec.effect.is_outward(),
+        Outcome::Done(_) => effect.is_outward(),
         Outcome::Failed(e) => e.outcome_unknown,
         _ => false,
     };

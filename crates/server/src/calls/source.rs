@@ -54,8 +54,15 @@ pub(super) async fn at_vendor(
         // Time is left for the brain to stand in.
         deadline: begun.started + entry.spec.deadline.saturating_sub(STAND_IN),
     };
-    let (opening, source) = app.connections.open(entry.ecosystem, call)?;
-    match tool.run(opening, request.arguments.clone()).await {
+    let connected = app.connections.present(entry.ecosystem).await?;
+    let (opening, source) = (connected.open(call.clone()).await?, connected.source);
+    let credentials = opening.credentials.clone();
+    let mut outcome = tool.run(opening, request.arguments.clone()).await;
+    // A token that the vendor no longer takes is replaced once; what was refused was not carried out.
+    if matches!(&outcome, Err(e) if e.kind == Kind::Unauthenticated) && connected.forget_token(&credentials).await {
+        outcome = tool.run(connected.open(call).await?, request.arguments.clone()).await;
+    }
+    match outcome {
         Ok(data) => Ok(answer::kept(data, source, None)),
         Err(e) if entry.spec.effect == Effect::Read && is_outage(&e) => {
             instead(app, actor, entry, request, begun, e, source).await

@@ -20,7 +20,7 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     say("Database", report.database.ok, &report.database.detail);
     let mut sound = report.database.ok;
     for connected in app.connections.iter() {
-        sound &= connection(&app, connected).await;
+        sound &= connection(&app, &connected).await;
     }
     match report.sync.last_success {
         Some(at) if report.sync.fresh => say("Sync", true, &format!("last success {at:.0?}")),
@@ -50,7 +50,7 @@ async fn connection(app: &App, connected: &server::connections::Connected) -> bo
     }
     let call =
         Call { execution: None, key: Uuid::now_v7().to_string(), deadline: Instant::now() + Duration::from_secs(15) };
-    let opening = match app.connections.open(connected.connector.id, call) {
+    let opening = match app.connections.open(connected.connector.id, call).await {
         Ok((opening, _)) => opening,
         Err(e) => {
             say(name, false, &e.to_string());

@@ -33,15 +33,16 @@ pub struct Work {
     pub end: DateTime<Utc>,
 }
 
-/// Walks every stream. One that fails does not stop the others, but without contacts there is no sync.
+/// Walks every stream. One that fails does not stop the others, but without the first there is no sync.
 pub async fn all(work: &Work) -> Result<Report> {
     let started = Instant::now();
     let connected = work.app.connections.get(work.ecosystem)?;
-    let mut report = Report { state: "done".into(), mode: work.mode.as_str().into(), ..Report::default() };
+    let mut report = Report::of(work.ecosystem, work.mode, "done", "");
     for stream in &connected.connector.streams {
         match stream_of(work, stream).await {
             Ok(done) => report.add(done),
-            Err(e) if stream.name == "contacts" => return Err(e),
+            // Without its first stream nothing else has anything to belong to.
+            Err(e) if report.streams.is_empty() => return Err(e),
             // A V1 key, or a token without the scope: what it may not see is left out and said.
             Err(e) if e.kind == Kind::Forbidden => {
                 report.add(StreamReport {
@@ -96,7 +97,7 @@ impl<'a> Walk<'a> {
         work.app.connections.get(work.ecosystem)?.refuse_if_changed(&work.tenant).await?;
         let call =
             Call { execution: Some(work.execution), key: work.execution.to_string(), deadline: Instant::now() + left };
-        let (opening, _) = work.app.connections.open(work.ecosystem, call)?;
+        let (opening, _) = work.app.connections.open(work.ecosystem, call).await?;
         let opened = stream.open(opening)?;
         let cursor = rows::cursor(&work.tenant, work.ecosystem, stream.name).await.map_err(crate::unavailable)?;
         let high_water = cursor.and_then(|cursor| cursor.high_water);
@@ -127,7 +128,8 @@ impl<'a> Walk<'a> {
                 }
             };
             let fetched = page.records.len();
-            let (ahead, written) = tokio::join!(ahead, write::records(self.work, self.run, page.records));
+            let (ahead, written) =
+                tokio::join!(ahead, write::records(self.work, self.stream.name, self.run, page.records));
             self.count(fetched, written?, next).await?;
             match ahead? {
                 Some(ahead) => page = ahead,
@@ -140,7 +142,9 @@ impl<'a> Walk<'a> {
         self.stream.fetch(&self.opened, Page { cursor, since: self.since }).await
     }
 
-    async fn count(&mut self, fetched: usize, counts: store::contacts::Counts, next: Option<Value>) -> Result<()> {
+    async fn count(&mut self, fetched: usize, written: write::Written, next: Option<Value>) -> Result<()> {
+        let counts = written.counts;
+        self.row.deleted += written.deleted as i64;
         self.row.fetched += fetched as i64;
         self.row.created += counts.created as i64;
         self.row.updated += counts.updated as i64;
@@ -166,7 +170,7 @@ impl<'a> Walk<'a> {
         }
         // An empty answer, or one that does not say how many there are, proves nothing.
         if whole && !short && self.total.is_some() && self.row.fetched > 0 {
-            self.row.deleted =
+            self.row.deleted +=
                 write::deletions(self.work, self.stream.name, self.run, self.started_at, now).await? as i64;
         }
         self.row.errors += i64::from(failure.is_some());

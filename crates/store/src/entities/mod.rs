@@ -10,6 +10,7 @@ pub mod api_calls;
 pub mod audit_writers;
 pub mod approvals;
 pub mod api_keys;
+pub mod credentials;
 pub mod runs;
 pub mod run_steps;
 pub mod run_signals;

@@ -42,7 +42,7 @@ impl MigratorTrait for Migrator {
         all.extend(VENDOR_TABLES.map(vendor_table));
         all.push(same("m0032_connections", include_str!("connections.sql")));
         all.push(same("m0033_typed_rows", include_str!("typed_rows.sql")));
-        all.push(same("m0034_leases", include_str!("leases.sql")));
+        all.push(same("m0034_vault", include_str!("vault.sql")));
         all.push(same("m0035_approvals_once", include_str!("approvals_once.sql")));
         all
     }

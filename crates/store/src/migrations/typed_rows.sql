@@ -152,3 +152,25 @@ CREATE TABLE dns_records (
     UNIQUE (tenant_id, ecosystem, vendor_id)
 );
 CREATE INDEX dns_records_domain ON dns_records (tenant_id, domain) WHERE deleted_at IS NULL;
+CREATE TABLE customers (
+    id           {id},
+    tenant_id    TEXT NOT NULL,
+    ecosystem    TEXT NOT NULL,
+    vendor_id    TEXT NOT NULL,
+    data         {json} NOT NULL,
+    name         TEXT,
+    company      TEXT,
+    email        TEXT,
+    phone        TEXT,
+    phone_digits TEXT,
+    data_hash    {bytes} NOT NULL,
+    last_synced  {ts} NOT NULL,
+    expires_at   {ts},
+    deleted_at   {ts},
+    seen_run     {uuid},
+    UNIQUE (tenant_id, ecosystem, vendor_id)
+);
+CREATE INDEX customers_email ON customers (tenant_id, email) WHERE deleted_at IS NULL;
+CREATE INDEX customers_phone ON customers (tenant_id, phone_digits) WHERE deleted_at IS NULL;
+CREATE INDEX customers_name ON customers (tenant_id, lower(name)) WHERE deleted_at IS NULL;
+CREATE INDEX contacts_email ON contacts (tenant_id, lower(email)) WHERE deleted_at IS NULL;

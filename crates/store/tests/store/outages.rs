@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sea_orm::{ConnectionTrait, Database, Statement};
 use store::audit::Writer;
-use store::testing::TestStore;
+use store::testing::{TestStore, kill_audit_connections};
 use store::{OpenOptions, Store, chain};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -191,12 +190,9 @@ async fn many_killed_connections_lose_nothing_and_double_nothing() -> Result<()>
 
 /// Ends the connections of the audit's writers so often, and says how many it met.
 async fn kill_writers(url: String, times: usize) -> Result<usize> {
-    let admin = Database::connect(&url).await?;
-    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-               WHERE datname = current_database() AND application_name = 'enterprise-mcp audit'";
     let mut killed = 0;
     for turn in 0..times {
-        killed += admin.query_all_raw(Statement::from_string(admin.get_database_backend(), sql)).await?.len();
+        killed += kill_audit_connections(&url).await?;
         tokio::time::sleep(Duration::from_millis(turn as u64 * 7 % 23)).await;
     }
     Ok(killed)

@@ -9,7 +9,7 @@ use store::schedules::{self, NewSchedule};
 use store::sync_runs::{self, Progress};
 use store::testing::on_both;
 use store::vendor_rows::{self, NewRow, OPPORTUNITIES};
-use store::{contacts, leases, outcomes, rate, runs};
+use store::{contacts, locks, outcomes, rate, runs};
 use uuid::Uuid;
 
 use crate::{contact, days, now};
@@ -244,6 +244,7 @@ async fn vendor_rows_keep_their_columns() {
         let texts = |count: usize| (0..count).map(|n| sea_orm::Value::from(format!("text {n}"))).collect::<Vec<_>>();
         let with = |texts: Vec<sea_orm::Value>, rest: Vec<sea_orm::Value>| [texts, rest].concat();
         let pages = [
+            (vendor_rows::CUSTOMERS, texts(5)),
             (
                 vendor_rows::INVOICES,
                 with(texts(4), vec![day.into(), day.into(), 12.5.into(), 2.5.into(), "USD".into(), "open".into()]),
@@ -290,18 +291,20 @@ async fn vendor_rows_keep_their_columns() {
 }
 
 #[tokio::test]
-async fn a_lease_has_one_holder_until_it_ends() {
+async fn a_lock_has_one_holder_and_ends_with_it() {
     on_both(|store| async move {
-        let (system, first, second) = (store.system(), Uuid::new_v4(), Uuid::new_v4());
-        assert!(leases::take(&system, "sync", first, now(), days(1)).await?);
-        assert!(!leases::take(&system, "sync", second, now(), days(1)).await?);
-        assert!(leases::take(&system, "sync", first, now(), days(2)).await?, "its holder renews it");
-        assert!(leases::take(&system, "sync", second, now() + days(2), days(1)).await?, "nobody renewed it");
-        leases::release(&system, "sync", first).await?;
-        assert!(!leases::take(&system, "sync", first, now() + days(2), days(1)).await?, "it is the other's");
-        leases::release(&system, "sync", second).await?;
-        assert!(leases::take(&system, "sync", first, now() + days(2), days(1)).await?);
-        Ok(())
+        let held = locks::try_lock(&store, "sync of crm").await?;
+        assert!(held.is_some());
+        assert!(locks::try_lock(&store, "sync of crm").await?.is_none());
+        assert!(locks::try_lock(&store, "sync of shop").await?.is_some(), "another name is another lock");
+        drop(held);
+        for _ in 0..100 {
+            if locks::try_lock(&store, "sync of crm").await?.is_some() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!("the lock was never given back")
     })
     .await;
 }

@@ -1,0 +1,190 @@
+//! Sealed secrets: what opens the accounts of vendors. Nothing here can read them; the keys are sealed too.
+
+use chrono::{DateTime, Utc};
+use sea_orm::prelude::*;
+use sea_orm::{FromQueryResult, QueryOrder};
+use serde_json::Value;
+
+use crate::chain::canonical_json;
+pub use crate::entities::credentials::Model as Credential;
+use crate::entities::credentials::{Column, Entity};
+use crate::text::clean_option;
+use crate::{Result, Tenant, Tx, micros};
+
+/// A tenant's key, sealed by the master key.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct TenantKey {
+    pub key_id: String,
+    pub wrapped: Vec<u8>,
+}
+
+/// A tenant's keys, the newest first.
+pub async fn keys(tenant: &Tenant) -> Result<Vec<TenantKey>> {
+    let mut sql = tenant.sql("SELECT key_id, wrapped FROM tenant_keys WHERE tenant_id = ");
+    sql.bind(tenant.id()).push(" ORDER BY created_at DESC, key_id");
+    Ok(TenantKey::find_by_statement(sql.statement()).all(tenant.read()).await?)
+}
+
+/// Stores a key, or the same key sealed anew.
+pub async fn put_key(tenant: &Tenant, key: &TenantKey, now: DateTime<Utc>) -> Result<()> {
+    let mut sql = tenant.sql("INSERT INTO tenant_keys (tenant_id, key_id, wrapped, created_at) VALUES (");
+    sql.bind(tenant.id()).push(", ").bind(key.key_id.as_str()).push(", ").bind(key.wrapped.clone()).push(", ");
+    sql.bind(micros(now)).push(") ON CONFLICT (tenant_id, key_id) DO UPDATE SET wrapped = excluded.wrapped");
+    tenant.write().execute_raw(sql.statement()).await?;
+    Ok(())
+}
+
+/// Forgets the keys that nothing is sealed with any more.
+pub async fn drop_unused_keys(tenant: &Tenant, current: &str) -> Result<()> {
+    let mut sql = tenant.sql("DELETE FROM tenant_keys WHERE tenant_id = ");
+    sql.bind(tenant.id()).push(" AND key_id <> ").bind(current);
+    for table in ["credentials", "oauth_tokens"] {
+        sql.push(" AND key_id NOT IN (SELECT key_id FROM ").push(table).push(" WHERE tenant_id = ");
+        sql.bind(tenant.id()).push(")");
+    }
+    tenant.write().execute_raw(sql.statement()).await?;
+    Ok(())
+}
+
+/// An account's credentials, to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewCredential {
+    pub id: Uuid,
+    pub ecosystem: String,
+    /// `oauth2`, `keys` or `service_account`.
+    pub auth: String,
+    pub account_id: Option<String>,
+    pub account_name: Option<String>,
+    /// What the connector is configured with beside the secrets.
+    pub config: Value,
+    pub key_id: String,
+    pub sealed: Vec<u8>,
+    pub scopes: Option<String>,
+}
+
+/// The name of the connection where an ecosystem has one only.
+const NAME: &str = "default";
+
+/// Stores an account's credentials in the place of those before, with the tokens that come with them.
+pub async fn put(tenant: &Tenant, new: NewCredential, token: Option<Token>, now: DateTime<Utc>) -> Result<()> {
+    let tx = tenant.begin().await?;
+    delete(&tx, &new.ecosystem).await?;
+    let mut sql = tx.sql(
+        "INSERT INTO credentials (id, tenant_id, ecosystem, name, auth, account_id, account_name, config, key_id, \
+         sealed, scopes, state, checked_at, created_at, updated_at) VALUES (",
+    );
+    sql.bind(new.id).push(", ").bind(tx.tenant_id()).push(", ").bind(new.ecosystem.as_str()).push(", ").bind(NAME);
+    sql.push(", ").bind(new.auth).push(", ").bind(clean_option(new.account_id.as_deref())).push(", ");
+    sql.bind(clean_option(new.account_name.as_deref())).push(", ").bind_json(Some(canonical_json(&new.config)));
+    sql.push(", ").bind(new.key_id).push(", ").bind(new.sealed).push(", ").bind(new.scopes);
+    sql.push(", 'connected'");
+    for _ in 0..3 {
+        sql.push(", ").bind(micros(now));
+    }
+    sql.push(")");
+    tx.execute(sql).await?;
+    if let Some(token) = token {
+        write_token(&tx, &new.ecosystem, token, now).await?;
+    }
+    tx.commit().await
+}
+
+/// The credentials of an ecosystem.
+pub async fn get(tenant: &Tenant, ecosystem: &str) -> Result<Option<Credential>> {
+    let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::Ecosystem.eq(ecosystem));
+    Ok(query.one(tenant.read()).await?)
+}
+
+/// All of a tenant's credentials.
+pub async fn list(tenant: &Tenant) -> Result<Vec<Credential>> {
+    let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).order_by_asc(Column::Ecosystem);
+    Ok(query.all(tenant.read()).await?)
+}
+
+/// Notes how an account fares: `connected`, or `needs_attention` with the reason.
+pub async fn set_state(
+    tenant: &Tenant,
+    ecosystem: &str,
+    state: &str,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut sql = tenant.sql("UPDATE credentials SET state = ");
+    sql.bind(state).push(", reason = ").bind(clean_option(reason)).push(", checked_at = ").bind(micros(now));
+    sql.push(", updated_at = ").bind(micros(now)).push(" WHERE tenant_id = ").bind(tenant.id());
+    sql.push(" AND ecosystem = ").bind(ecosystem);
+    tenant.write().execute_raw(sql.statement()).await?;
+    Ok(())
+}
+
+/// Seals the same secrets anew, if they are still those that were sealed with `before`.
+pub async fn reseal(tenant: &Tenant, id: Uuid, before: &str, key_id: &str, sealed: Vec<u8>) -> Result<bool> {
+    let mut sql = tenant.sql("UPDATE credentials SET key_id = ");
+    sql.bind(key_id).push(", sealed = ").bind(sealed).push(" WHERE tenant_id = ").bind(tenant.id());
+    sql.push(" AND id = ").bind(id).push(" AND key_id = ").bind(before);
+    Ok(tenant.write().execute_raw(sql.statement()).await?.rows_affected() > 0)
+}
+
+/// Wipes an account's credentials and tokens. False: there were none.
+pub async fn remove(tenant: &Tenant, ecosystem: &str) -> Result<bool> {
+    let tx = tenant.begin().await?;
+    let removed = delete(&tx, ecosystem).await?;
+    tx.commit().await?;
+    Ok(removed)
+}
+
+async fn delete(tx: &Tx, ecosystem: &str) -> Result<bool> {
+    let mut removed = false;
+    for table in ["credentials", "oauth_tokens"] {
+        let mut sql = tx.sql("DELETE FROM ");
+        sql.push(table).push(" WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem);
+        removed |= tx.execute(sql).await?.rows_affected() > 0;
+    }
+    Ok(removed)
+}
+
+/// The tokens of an account, sealed.
+#[derive(Clone, Debug, PartialEq, FromQueryResult)]
+pub struct Token {
+    pub id: Uuid,
+    pub key_id: String,
+    pub access_token: Option<Vec<u8>>,
+    pub refresh_token: Option<Vec<u8>>,
+    pub scope: Option<String>,
+    /// When the access token ends.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The tokens of an ecosystem's account. Read where they are written, so that nobody gets those before.
+pub async fn token(tenant: &Tenant, ecosystem: &str) -> Result<Option<Token>> {
+    let mut sql = tenant.sql(
+        "SELECT id, key_id, access_token, refresh_token, scope, expires_at FROM oauth_tokens WHERE tenant_id = ",
+    );
+    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND account = ").bind(NAME);
+    Ok(Token::find_by_statement(sql.statement()).one(tenant.write()).await?)
+}
+
+/// Stores new tokens in the place of those before. It is durable when this returns.
+pub async fn put_token(tenant: &Tenant, ecosystem: &str, token: Token, now: DateTime<Utc>) -> Result<()> {
+    let tx = tenant.begin().await?;
+    write_token(&tx, ecosystem, token, now).await?;
+    tx.commit().await
+}
+
+async fn write_token(tx: &Tx, ecosystem: &str, token: Token, now: DateTime<Utc>) -> Result<()> {
+    let mut sql = tx.sql(
+        "INSERT INTO oauth_tokens (id, tenant_id, ecosystem, account, key_id, access_token, refresh_token, scope, \
+         expires_at, created_at, updated_at) VALUES (",
+    );
+    sql.bind(token.id).push(", ").bind(tx.tenant_id()).push(", ").bind(ecosystem).push(", ").bind(NAME).push(", ");
+    sql.bind(token.key_id).push(", ").bind(token.access_token).push(", ").bind(token.refresh_token).push(", ");
+    sql.bind(token.scope).push(", ").bind(token.expires_at.map(micros)).push(", ").bind(micros(now)).push(", ");
+    sql.bind(micros(now)).push(
+        ") ON CONFLICT (tenant_id, ecosystem, account) DO UPDATE SET id = excluded.id, key_id = excluded.key_id, \
+         access_token = excluded.access_token, refresh_token = excluded.refresh_token, \
+         scope = COALESCE(excluded.scope, oauth_tokens.scope), expires_at = excluded.expires_at, \
+         updated_at = excluded.updated_at",
+    );
+    tx.execute(sql).await?;
+    Ok(())
+}
