@@ -20,6 +20,7 @@ pub use gohighlevel::GoHighLevelAccount;
 pub use vendor::Account;
 
 mod admin;
+mod amazon;
 mod business;
 mod clock;
 mod cloudflare;
@@ -27,6 +28,7 @@ mod domains;
 mod email;
 mod faults;
 mod gohighlevel;
+mod google_workspace;
 mod people;
 mod quickbooks;
 mod serve;

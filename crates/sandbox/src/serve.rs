@@ -59,8 +59,10 @@ async fn manners(
         }
         Fault::DailyLimit => (vendor.refuse)(StatusCode::TOO_MANY_REQUESTS),
         Fault::ExpiredToken => {
-            if let Some(bearer) = bearer(request.headers()) {
-                (vendor.expire)(&world, bearer);
+            // Amazon has a header of its own for it.
+            let token = request.headers().get("x-amz-access-token").and_then(|token| token.to_str().ok());
+            if let Some(token) = bearer(request.headers()).or(token) {
+                (vendor.expire)(&world, token);
             }
             (vendor.refuse)(StatusCode::UNAUTHORIZED)
         }

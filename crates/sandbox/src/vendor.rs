@@ -25,6 +25,8 @@ pub(crate) struct Vendor {
 /// Every vendor beside GoHighLevel.
 pub(crate) const VENDORS: &[Vendor] = &[
     crate::quickbooks::VENDOR,
+    crate::google_workspace::VENDOR,
+    crate::amazon::VENDOR,
     Vendor {
         name: "cloudflare",
         router: cloudflare::router,

@@ -31,6 +31,8 @@ pub(crate) struct World {
     grants: Mutex<Grants>,
     cloudflare: Mutex<cloudflare::State>,
     pub quickbooks: Mutex<crate::quickbooks::State>,
+    pub google: Mutex<crate::google_workspace::State>,
+    amazon: Mutex<crate::amazon::Shop>,
     slack: Mutex<Workspace>,
     post: Mutex<Post>,
     requests: AtomicU64,
@@ -45,6 +47,7 @@ impl World {
             account: GoHighLevelAccount::derive(options.seed, &business, webhooks.public_key()),
             webhooks,
             cloudflare: Mutex::new(cloudflare::State::new(options.seed, &business, options.now.timestamp_millis())),
+            amazon: Mutex::new(crate::amazon::Shop::new(options.seed)),
             slack: Mutex::new(Workspace::new(options.seed, &business, options.now.timestamp_millis())),
             post: Mutex::new(Post::new(options.seed, &business)),
             business: Mutex::new(business),
@@ -52,6 +55,7 @@ impl World {
             grants: Mutex::new(Grants::new(options.seed)),
             faults: Faults::default(),
             quickbooks: Mutex::default(),
+            google: Mutex::default(),
             requests: AtomicU64::new(0),
             clock: Clock::new(options.now),
             options,
@@ -77,6 +81,10 @@ impl World {
 
     pub(crate) fn cloudflare(&self) -> MutexGuard<'_, cloudflare::State> {
         self.cloudflare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn amazon(&self) -> MutexGuard<'_, crate::amazon::Shop> {
+        self.amazon.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn slack(&self) -> MutexGuard<'_, Workspace> {

@@ -80,6 +80,10 @@ pub(crate) enum Kind {
     Trace,
     Webhook,
     Group,
+    /// Orders of a marketplace.
+    Sale = 41,
+    /// What lies in its warehouses.
+    Stock = 42,
 }
 
 /// A random stream that depends on nothing but the seed, the kind and the index.

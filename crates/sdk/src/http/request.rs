@@ -34,6 +34,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// The path as the vendor documents it, for vendors whose limits belong to operations.
+    pub fn endpoint(&self) -> &'static str {
+        self.endpoint
+    }
+
     /// The body as text; what is not UTF-8 in it is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
