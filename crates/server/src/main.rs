@@ -25,6 +25,15 @@ enum Command {
     Serve,
     /// Serve one local MCP client over stdin and stdout
     Stdio,
+    /// Connect an account: prove its credentials and keep them sealed
+    Connect(cli::connect::Options),
+    /// End a connection: revoke it at the vendor and wipe it here
+    Disconnect { ecosystem: String },
+    /// Show every ecosystem and how it fares
+    Connections,
+    /// Change the keys that secrets are sealed with
+    #[command(subcommand)]
+    Vault(cli::vault::Command),
     /// Copy the business into the local brain now
     Sync(cli::sync::Options),
     /// Call one tool from the terminal
@@ -69,6 +78,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => cli::serve::run(file).await,
         Command::Stdio => cli::stdio::run(file).await,
+        Command::Connect(options) => cli::connect::run(file, options).await,
+        Command::Disconnect { ecosystem } => cli::connect::disconnect(file, &ecosystem).await,
+        Command::Connections => cli::connect::list(file).await,
+        Command::Vault(command) => cli::vault::run(file, command).await,
         Command::Sync(options) => cli::sync::run(file, options).await,
         Command::Call(options) => cli::call::run(file, options).await,
         Command::Tools => cli::tools::run(file).await,

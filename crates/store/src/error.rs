@@ -51,7 +51,8 @@ impl StoreError {
 
     /// Whether the database refused the values themselves, so that the same statement can never succeed.
     pub fn is_final(&self) -> bool {
-        let Self::Database(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = self
+        let Self::Database(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+            self
         else {
             return false;
         };

@@ -15,6 +15,7 @@ pub mod contacts;
 pub mod interactions;
 pub mod opportunities;
 pub mod vendor_rows;
+pub mod customers;
 pub mod audit;
 pub mod chain;
 pub mod approvals;

@@ -113,6 +113,17 @@ fn with_database(url: &str, name: &str) -> String {
     format!("{}/{name}{query}", &address[..path])
 }
 
+/// Ends the connections of the audit's writers to this PostgreSQL database, and says how many it met.
+pub async fn kill_audit_connections(url: &str) -> Result<usize> {
+    let options: PgConnectOptions = url.parse()?;
+    let mut connection = PgConnection::connect_with(&options).await?;
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name = 'enterprise-mcp audit'";
+    let killed = connection.fetch_all(sql).await?.len();
+    connection.close().await?;
+    Ok(killed)
+}
+
 /// Leaves the mark of a migration that this version does not know.
 pub async fn pretend_newer(url: &str) -> Result<()> {
     use sea_orm::ConnectionTrait;

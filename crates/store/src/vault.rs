@@ -157,9 +157,8 @@ pub struct Token {
 
 /// The tokens of an ecosystem's account. Read where they are written, so that nobody gets those before.
 pub async fn token(tenant: &Tenant, ecosystem: &str) -> Result<Option<Token>> {
-    let mut sql = tenant.sql(
-        "SELECT id, key_id, access_token, refresh_token, scope, expires_at FROM oauth_tokens WHERE tenant_id = ",
-    );
+    let mut sql = tenant
+        .sql("SELECT id, key_id, access_token, refresh_token, scope, expires_at FROM oauth_tokens WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND account = ").bind(NAME);
     Ok(Token::find_by_statement(sql.statement()).one(tenant.write()).await?)
 }

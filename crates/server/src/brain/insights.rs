@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::person::{Deal, Person};
 use super::scoring::{Warmth, health, importance};
@@ -75,6 +75,7 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ToolCall {
     pub tool: String,
+    #[schemars(with = "Map<String, Value>")]
     pub arguments: Value,
 }
 

@@ -7,6 +7,7 @@ pub mod tools;
 pub mod contacts;
 pub mod reference;
 pub mod linking;
+mod across;
 pub mod view;
 pub mod memory;
 pub mod report;

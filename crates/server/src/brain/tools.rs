@@ -5,6 +5,7 @@ use sdk::{Error, Result, Tool};
 use serde::{Deserialize, Serialize};
 
 use super::contacts::{self, FollowUps, Found, NeedsFollowUp, Search};
+use super::linking::{self, Link, Links};
 use super::memory::{self, RecordOutcome, RecordedOutcome, SaveContext, SavedContext};
 use super::pages;
 use super::report::{self, GetInsights, GetRecommendations, Insights, Recommendations};
@@ -21,6 +22,7 @@ pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
         ("contacts", Tool::read("page", page)),
         ("contacts", Tool::internal("save_context", save_context)),
         ("contacts", Tool::internal("record_outcome", record_outcome)),
+        ("contacts", Tool::internal("link", link).idempotent()),
         ("gohighlevel", Tool::read("get_sync_stats", get_sync_stats)),
         ("gohighlevel", Tool::read("get_insights", get_insights)),
         ("gohighlevel", Tool::read("analyze_contact", analyze_contact)),
@@ -72,6 +74,10 @@ async fn page(scope: &Scope, args: GetPage) -> Result<PageText> {
 
 async fn search(scope: &Scope, args: Search) -> Result<Found> {
     contacts::search(&scope.tenant, scope.now, args).await
+}
+
+async fn link(scope: &Scope, args: Link) -> Result<Links> {
+    linking::link(&scope.tenant, scope.now, &scope.actor.name, args).await
 }
 
 async fn view_360(scope: &Scope, args: View360) -> Result<View> {

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use store::contacts::ContactRow;
 use store::interactions::{self, Interaction};
 use store::opportunities::{self, Opportunity};
-use store::{Tenant, outcomes};
+use store::{Tenant, outcomes, sync_runs};
 
+use super::across::{self, DocumentLine, Invoices, Orders, Waiting};
 use super::insights::Group;
+use super::linking::{LinkedCustomer, links};
 use super::memory::Context;
 use super::person::{Deal, Person};
 use super::recommend::{Recommendation, recommend};
@@ -18,9 +20,9 @@ use super::scoring::{Part, Warmth, health, importance};
 use super::times::ago;
 use crate::unavailable;
 
-/// Everything that is known of one customer: identity, notes, importance and relationship health with their formulas,
-/// open opportunities, last interactions, and what is not connected. Use it before a call, or for "tell me about X".
-/// Each part names its source and age.
+/// Everything that is known of one customer across all systems: identity, notes, importance and relationship health,
+/// open opportunities, invoices with balance, orders, documents, last interactions and mails, open approvals, and what is
+/// not connected. Use it before a call, or for "does X have any invoices?". Each part names its source and age.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct View360 {
@@ -48,6 +50,16 @@ pub struct View {
     pub context: KnownContext,
     pub opportunities: Deals,
     pub interactions: Talks,
+    /// The same person or company in other systems, with the reason.
+    pub customers: Vec<LinkedCustomer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoices: Option<Invoices>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orders: Option<Orders>,
+    /// Documents that name the contact or its company.
+    pub documents: Vec<DocumentLine>,
+    /// Calls about this contact that wait for a person.
+    pub open_approvals: Vec<Waiting>,
     /// The most pressing next actions.
     pub recommendations: Vec<Recommendation>,
     /// Systems that could know more and are not in the brain.
@@ -206,7 +218,13 @@ pub async fn view_360(tenant: &Tenant, now: DateTime<Utc>, args: View360) -> Res
     let talks = interactions::of_contact(tenant, row.id, LAST).await.map_err(unavailable)?;
     let by_type = interactions::aggregates(tenant, &[row.id]).await.map_err(unavailable)?;
     let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    let customers = links(tenant, &row).await?;
     Ok(View {
+        invoices: across::invoices(tenant, &customers, now).await?,
+        customers,
+        orders: across::orders(tenant, &row, now).await?,
+        documents: across::documents(tenant, &row, now).await?,
+        open_approvals: across::waiting(tenant, &row).await?,
         // The formula says it all in one line.
         importance: Importance { parts: Vec::new(), ..known.importance(now) },
         health: Standing { parts: Vec::new(), ..known.health(now) },
@@ -220,7 +238,7 @@ pub async fn view_360(tenant: &Tenant, now: DateTime<Utc>, args: View360) -> Res
                 .collect(),
             last: talks.into_iter().map(|talk| Talk::of(talk, now)).collect(),
         },
-        not_connected: missing(),
+        not_connected: missing(tenant).await?,
         contact: Identity::of(&row, &known.person, now),
         context: KnownContext { known: Context::from(row), source: "people".into() },
     })
@@ -316,13 +334,15 @@ fn is(deal: &Opportunity, status: &str) -> bool {
 }
 
 /// What the brain does not hold yet.
-fn missing() -> Vec<Missing> {
+async fn missing(tenant: &Tenant) -> Result<Vec<Missing>> {
+    let copied = sync_runs::cursors(tenant).await.map_err(unavailable)?;
     let systems = [
         ("quickbooks", "invoices, payments and what is overdue"),
         ("google_workspace", "mail, documents and calendar"),
         ("amazon", "orders"),
     ];
-    systems.map(|(system, would_tell)| Missing { system: system.into(), would_tell: would_tell.into() }).into()
+    let missing = systems.into_iter().filter(|(system, _)| !copied.iter().any(|cursor| cursor.ecosystem == *system));
+    Ok(missing.map(|(system, would_tell)| Missing { system: system.into(), would_tell: would_tell.into() }).collect())
 }
 
 impl Origin {

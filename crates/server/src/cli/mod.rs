@@ -3,6 +3,7 @@
 pub mod approvals;
 pub mod audit;
 pub mod call;
+pub mod connect;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod doctor;
@@ -13,14 +14,18 @@ pub mod serve;
 pub mod stdio;
 pub mod sync;
 pub mod tools;
+pub mod vault;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use server::app::{App, Parts};
 use server::clock::Clock;
 use server::config::{Config, Sources};
 use server::telemetry;
+use tokio::time::Instant;
 
 /// The configuration of this process.
 pub fn config(file: Option<PathBuf>) -> anyhow::Result<Config> {
@@ -37,8 +42,35 @@ pub async fn beside(mut config: Config) -> anyhow::Result<Arc<App>> {
 
 /// An app, with the log on.
 pub async fn open(config: Config, exclusive: bool) -> anyhow::Result<Arc<App>> {
+    let metrics = observed(&config)?;
+    Ok(App::open(config, parts(metrics, exclusive)).await?)
+}
+
+/// The same for a client that starts a server of its own: the one of its last session may still be closing the file.
+pub async fn open_patiently(config: Config) -> anyhow::Result<Arc<App>> {
+    let metrics = observed(&config)?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match App::open(config.clone(), parts(metrics.clone(), true)).await {
+            Err(e) if is_in_use(&e) && Instant::now() < until => tokio::time::sleep(Duration::from_millis(100)).await,
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// How long a file may be in use before it is an error.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn observed(config: &Config) -> anyhow::Result<PrometheusHandle> {
     telemetry::log(&config.log).map_err(anyhow::Error::msg)?;
-    let metrics = telemetry::install_metrics().map_err(anyhow::Error::msg)?;
-    let parts = Parts { clock: Clock::system(), metrics, exclusive, outbound: sdk::http::Settings::default() };
-    Ok(App::open(config, parts).await?)
+    telemetry::install_metrics().map_err(anyhow::Error::msg)
+}
+
+fn parts(metrics: PrometheusHandle, exclusive: bool) -> Parts {
+    Parts { clock: Clock::system(), metrics, exclusive, outbound: sdk::http::Settings::default() }
+}
+
+fn is_in_use(error: &sdk::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    matches!(source, Some(store::StoreError::InUse { .. }))
 }

@@ -7,7 +7,7 @@ use server::serve::asked_to_end;
 
 /// Serves until the client closes stdin. Nothing but MCP is written to stdout.
 pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let app = super::open(super::config(file)?, true).await?;
+    let app = super::open_patiently(super::config(file)?).await?;
     app.start().await?;
     let shutdown = app.shutdown.clone();
     tokio::spawn(async move {

@@ -237,6 +237,41 @@ struct Stored<'a> {
     held: Option<(Held, Option<String>)>,
 }
 
+impl Consent {
+    /// Where the vendor sends the browser back to.
+    pub fn redirect(&self) -> &str {
+        &self.redirect
+    }
+}
+
+/// Seals every secret of a tenant with a new key, and with `master` that key with a new master key. Returns how many.
+pub async fn rotate(app: &App, by: &Actor, tenant: &str, master: bool) -> Result<usize> {
+    let (tenant, vault) = (app.store.tenant(tenant), &app.connections.outside.vault);
+    let unavailable = crate::unavailable;
+    app.audit.event(tenant.id(), "keys_rotated", None, by, &json!({"master": master})).await?;
+    let fresh = vault.make_key(&tenant).await?;
+    let (mut sealed, kept) = (0, Kept { tenant: tenant.clone(), vault: vault.clone() });
+    for row in rows::list(&tenant).await.map_err(unavailable)? {
+        let place = accounts::place(tenant.id(), &row.ecosystem, row.id);
+        let plain = vault.key(&tenant, &row.key_id).await?.open(&row.sealed, &place)?;
+        let anew = fresh.seal(&plain, &place)?;
+        let done = rows::reseal(&tenant, row.id, &row.key_id, &anew.key_id, anew.bytes).await.map_err(unavailable)?;
+        sealed += usize::from(done);
+        // Not while somebody refreshes them: what that writes would be lost.
+        let _alone = kept.alone(&row.ecosystem).await?;
+        if rows::token(&tenant, &row.ecosystem).await.map_err(unavailable)?.is_some() {
+            let held = kept.load(&row.ecosystem).await?;
+            kept.save(&row.ecosystem, &held, None, app.clock.now()).await?;
+            sealed += 1;
+        }
+    }
+    rows::drop_unused_keys(&tenant, fresh.id()).await.map_err(unavailable)?;
+    if master {
+        vault.change_master(std::slice::from_ref(&tenant)).await?;
+    }
+    Ok(sealed)
+}
+
 /// Proves the credentials of a connection and notes how it fares.
 pub async fn test(app: &App, ecosystem: &str) -> Result<sdk::Account> {
     let connected = app.connections.present(ecosystem).await?;

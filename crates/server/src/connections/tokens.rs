@@ -85,7 +85,10 @@ impl Tokens {
         if let Some(why) = &held.dead {
             return Err(Error::unauthenticated(why.clone()));
         }
-        let _alone = self.alone().await?;
+        let _alone = match &self.kept {
+            Some(kept) => Some(kept.alone(self.ecosystem).await?),
+            None => None,
+        };
         if let Some(kept) = &self.kept {
             // Another replica may have refreshed meanwhile; its refresh token is the one that counts.
             *held = kept.load(self.ecosystem).await?;
@@ -121,19 +124,6 @@ impl Tokens {
     fn good(&self, held: &Held) -> Option<SecretString> {
         let good = held.ends.is_none_or(|ends| ends > self.clock.now() + LEAST);
         held.access.clone().filter(|_| good)
-    }
-
-    async fn alone(&self) -> Result<Option<store::locks::Guard>> {
-        let Some(kept) = &self.kept else { return Ok(None) };
-        let name = format!("tokens of {} for {}", self.ecosystem, kept.tenant.id());
-        for _ in 0..PATIENCE {
-            let guard = store::locks::try_lock(kept.tenant.store(), &name).await.map_err(crate::unavailable)?;
-            if guard.is_some() {
-                return Ok(guard);
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        Err(Error::unavailable(format!("another process refreshes the access to {} and does not end", self.title)))
     }
 
     async fn ask(&self, held: &Held, call: &sdk::http::Call) -> Result<Granted> {
@@ -234,6 +224,19 @@ impl Tokens {
 }
 
 impl Kept {
+    /// Keeps everybody else, in this process and in others, from refreshing.
+    pub(super) async fn alone(&self, ecosystem: &str) -> Result<store::locks::Guard> {
+        let name = format!("tokens of {ecosystem} for {}", self.tenant.id());
+        for _ in 0..PATIENCE {
+            let guard = store::locks::try_lock(self.tenant.store(), &name).await.map_err(crate::unavailable)?;
+            if let Some(guard) = guard {
+                return Ok(guard);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Err(Error::unavailable(format!("another process refreshes the access to {ecosystem} and does not end")))
+    }
+
     pub(super) async fn load(&self, ecosystem: &str) -> Result<Held> {
         let Some(token) = rows::token(&self.tenant, ecosystem).await.map_err(crate::unavailable)? else {
             return Ok(Held::default());

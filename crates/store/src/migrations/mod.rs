@@ -44,6 +44,7 @@ impl MigratorTrait for Migrator {
         all.push(same("m0033_typed_rows", include_str!("typed_rows.sql")));
         all.push(same("m0034_vault", include_str!("vault.sql")));
         all.push(same("m0035_approvals_once", include_str!("approvals_once.sql")));
+        all.push(same("m0036_links", include_str!("links.sql")));
         all
     }
 }

@@ -1,0 +1,227 @@
+//! `enterprise-mcp connect`, `disconnect` and `connections`
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, bail};
+use dialoguer::{Password, Select};
+use sdk::Auth;
+use sdk::auth::Key;
+use secrecy::ExposeSecret;
+use server::actor::Actor;
+use server::app::App;
+use server::connections::{self, NewConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use url::Url;
+
+/// What is connected, and with what.
+#[derive(clap::Args)]
+pub struct Options {
+    /// quickbooks, google_workspace, amazon, cloudflare, godaddy, slack, email or gohighlevel
+    ecosystem: String,
+    /// A secret that would be asked for, such as client_id=…; the environment is better, because others can see this
+    #[arg(long = "key", value_name = "NAME=VALUE", value_parser = pair)]
+    keys: Vec<(String, String)>,
+    /// A setting of the connector, such as location_id=…
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    settings: Vec<(String, String)>,
+    /// Where the vendor sends the browser after the consent; it must be registered there
+    #[arg(long, value_name = "URL")]
+    redirect: Option<String>,
+    /// Only print the address of the consent page
+    #[arg(long)]
+    no_browser: bool,
+}
+
+/// Where the browser comes back to, unless another address is registered at the vendor.
+const CALLBACK: &str = "http://127.0.0.1:8765/callback";
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Asks for what is missing, proves the credentials and keeps them in the vault.
+pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<ExitCode> {
+    let app = super::beside(super::config(file)?).await?;
+    let done = connect(&app, &options).await;
+    app.stop().await;
+    let done = done?;
+    println!("Connected to {} ({}).", done.account.name, done.account.id);
+    if !done.missing_scopes.is_empty() {
+        println!("Not granted, so some tools will be refused: {}", done.missing_scopes.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn connect(app: &App, options: &Options) -> anyhow::Result<NewConnection> {
+    let connected = app.connections.get(&options.ecosystem)?;
+    let mut given: BTreeMap<String, String> = options.keys.iter().cloned().collect();
+    let auth = chosen(&connected.connector.auth, &given)?;
+    let by = Actor::terminal();
+    let keys = match &auth {
+        Auth::Keys(keys) => keys.to_vec(),
+        Auth::ServiceAccount(account) => vec![account.key],
+        Auth::OAuth2(oauth) => vec![oauth.client_id, oauth.client_secret],
+    };
+    for key in &keys {
+        if !given.contains_key(key.name) {
+            given.insert(key.name.to_owned(), asked(app, key)?);
+        }
+    }
+    if matches!(auth, Auth::OAuth2(_)) && !given.contains_key("refresh_token") {
+        return consent(app, &by, options, given).await;
+    }
+    let settings = options.settings.iter().cloned().collect();
+    Ok(app.connections.connect_with_keys(app, &by, &options.ecosystem, given, settings).await?)
+}
+
+/// The way that the given secrets belong to, or that the person picks.
+fn chosen(ways: &[Auth], given: &BTreeMap<String, String>) -> anyhow::Result<Auth> {
+    let fits = |auth: &&Auth| match auth {
+        Auth::Keys(keys) => keys.iter().any(|key| given.contains_key(key.name)),
+        Auth::ServiceAccount(account) => given.contains_key(account.key.name),
+        Auth::OAuth2(oauth) => given.contains_key(oauth.client_id.name),
+    };
+    if let Some(auth) = ways.iter().find(fits) {
+        return Ok(auth.clone());
+    }
+    match ways {
+        [] => bail!("this ecosystem needs no credentials"),
+        [only] => Ok(only.clone()),
+        several if std::io::stdin().is_terminal() => {
+            let names: Vec<&str> = several.iter().map(name).collect();
+            let picked = Select::new().with_prompt("How").items(&names).default(0).interact()?;
+            Ok(several[picked].clone())
+        }
+        several => Ok(several[0].clone()),
+    }
+}
+
+fn name(auth: &Auth) -> &'static str {
+    match auth {
+        Auth::Keys(_) => "with a key from the vendor's settings page",
+        Auth::OAuth2(_) => "by consent in the browser",
+        Auth::ServiceAccount(_) => "with a service account's key file",
+    }
+}
+
+fn asked(app: &App, key: &Key) -> anyhow::Result<String> {
+    if let Some(secret) = app.config.secrets.get(key.env) {
+        return Ok(secret.expose_secret().to_owned());
+    }
+    if std::io::stdin().is_terminal() {
+        eprintln!("{}", key.help);
+        return Ok(Password::new().with_prompt(key.name).interact()?.trim().to_owned());
+    }
+    bail!("{} is missing: set {} or give --key {}=… ({})", key.name, key.env, key.name, key.help)
+}
+
+async fn consent(
+    app: &App,
+    by: &Actor,
+    options: &Options,
+    secrets: BTreeMap<String, String>,
+) -> anyhow::Result<NewConnection> {
+    let consent = app.connections.begin_consent(&options.ecosystem, secrets, options.redirect.clone(), CALLBACK)?;
+    let redirect = Url::parse(consent.redirect()).context("the redirect address is no web address")?;
+    // Bound before the browser opens, so that it cannot come back too early.
+    let listener = listener(&redirect).await?;
+    println!("Say yes here: {}", consent.url);
+    if !options.no_browser && std::io::stdout().is_terminal() {
+        open(&consent.url);
+    }
+    let query = match listener {
+        Some(listener) => called_back(&listener, redirect.path()).await?,
+        None => pasted(&redirect)?,
+    };
+    Ok(app.connections.finish_consent(app, by, consent, &query).await?)
+}
+
+/// A redirect to this machine is caught; any other address is the person's to copy.
+async fn listener(redirect: &Url) -> anyhow::Result<Option<TcpListener>> {
+    let local = matches!(redirect.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    if redirect.scheme() != "http" || !local {
+        return Ok(None);
+    }
+    let port = redirect.port_or_known_default().unwrap_or(80);
+    let bound = TcpListener::bind(("127.0.0.1", port)).await;
+    Ok(Some(bound.with_context(|| format!("port {port} of the redirect address is taken; give --redirect"))?))
+}
+
+/// Waits for the browser and thanks it; other requests (a favicon) get 404.
+async fn called_back(listener: &TcpListener, path: &str) -> anyhow::Result<String> {
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        let Some(target) = requested(&mut stream).await else { continue };
+        let (asked, query) = target.split_once('?').unwrap_or((&target, ""));
+        let (status, words) = if asked == path {
+            ("200 OK", "Thank you. You can close this window and go back to the terminal.")
+        } else {
+            ("404 Not Found", "There is nothing here.")
+        };
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{words}",
+            words.len()
+        );
+        // The browser's thanks are not worth an error.
+        let _ = stream.write_all(answer.as_bytes()).await;
+        if asked == path {
+            return Ok(query.to_owned());
+        }
+    }
+}
+
+/// The target of a GET request.
+async fn requested(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    let mut buffer = [0; 2048];
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < 64 << 10 {
+        let count = stream.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
+        head.extend_from_slice(&buffer[..count]);
+    }
+    let head = String::from_utf8_lossy(&head);
+    head.lines().next()?.strip_prefix("GET ")?.split(' ').next().map(str::to_owned)
+}
+
+fn pasted(redirect: &Url) -> anyhow::Result<String> {
+    println!("Then paste the address that the browser was sent to ({}…):", redirect.as_str());
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    let address = Url::parse(line.trim()).context("this is no web address")?;
+    Ok(address.query().unwrap_or_default().to_owned())
+}
+
+/// Where no browser can be opened the printed address is enough.
+fn open(url: &str) {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let opened = std::process::Command::new(program).arg(url).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    drop(opened);
+}
+
+/// Ends a connection.
+pub async fn disconnect(file: Option<PathBuf>, ecosystem: &str) -> anyhow::Result<ExitCode> {
+    let app = super::beside(super::config(file)?).await?;
+    let said = connections::disconnect(&app, &Actor::terminal(), ecosystem).await;
+    app.stop().await;
+    println!("{}", said?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows every ecosystem and how it fares.
+pub async fn list(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let app = super::beside(super::config(file)?).await?;
+    for connected in app.connections.iter() {
+        let shown = connected.describe();
+        let account = shown.account.unwrap_or_default();
+        println!("{:<18} {:<16} {account}", shown.ecosystem, shown.state.replace('_', " "));
+        for line in shown.reason.iter().chain(shown.to_connect.first()) {
+            println!("{:<18} {line}", "");
+        }
+    }
+    app.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,26 @@
+//! `enterprise-mcp vault`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use server::actor::{Actor, DEFAULT_TENANT};
+use server::connections;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Seal all secrets anew with a new key
+    Rotate {
+        /// Make a new master key too; it takes the old one's place in DATA_DIR/master.key
+        #[arg(long)]
+        master: bool,
+    },
+}
+
+pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+    let Command::Rotate { master } = command;
+    let app = super::beside(super::config(file)?).await?;
+    let outcome = connections::rotate(&app, &Actor::terminal(), DEFAULT_TENANT, master).await;
+    app.stop().await;
+    println!("{} secrets were sealed anew.", outcome?);
+    Ok(ExitCode::SUCCESS)
+}
