@@ -129,7 +129,10 @@ impl Query {
             ("startDateTime", self.since.map(stamp)),
             ("sellerSkus", self.skus.as_ref().filter(|skus| skus.len() > 1).map(|skus| skus.join(","))),
             // Alone it may hold a comma.
-            ("sellerSku", self.skus.as_deref().and_then(|skus| if let [sku] = skus { Some(sku.clone()) } else { None })),
+            (
+                "sellerSku",
+                self.skus.as_deref().and_then(|skus| if let [sku] = skus { Some(sku.clone()) } else { None }),
+            ),
             ("nextToken", token.map(str::to_owned)),
         ]);
         let answer = api.read(request).await?;

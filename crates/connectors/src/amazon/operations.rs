@@ -28,6 +28,11 @@ pub fn pace(path: &str) -> Option<Duration> {
     ALL.into_iter().find(|operation| operation.path == path).map(|operation| operation.limits().replenish)
 }
 
+/// The time for one request. A tenth longer than Amazon says, so that what bunched up on the way is made good again.
+pub fn earned_in(rate: f64) -> Duration {
+    Duration::from_secs_f64(1.1 / rate)
+}
+
 impl Operation {
     const fn new(path: &'static str, rate: f64, burst: u32) -> Operation {
         Operation { path, rate, burst }
@@ -36,6 +41,6 @@ impl Operation {
     /// One request less than Amazon's burst: requests do not arrive as evenly as they leave.
     pub fn limits(&self) -> Limits {
         let burst = NonZeroU32::new(self.burst.saturating_sub(1)).unwrap_or(NonZeroU32::MIN);
-        Limits { burst, replenish: Duration::from_secs_f64(1.0 / self.rate) }
+        Limits { burst, replenish: earned_in(self.rate) }
     }
 }

@@ -36,7 +36,7 @@ pub fn quota(_: &HeaderMap) -> Quota {
 /// In which time the operation earns one request.
 pub fn pace(headers: &HeaderMap) -> Option<Duration> {
     let rate: f64 = headers.get(RATE)?.to_str().ok()?.trim().parse().ok()?;
-    (0.0001..=1000.0).contains(&rate).then(|| Duration::from_secs_f64(1.0 / rate))
+    (0.0001..=1000.0).contains(&rate).then(|| operations::earned_in(rate))
 }
 
 /// Version 1 operations may answer 200 with errors in the place of a payload.
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn the_pace_is_the_time_for_one_request() {
-        assert_eq!(told("0.5"), Some(Duration::from_secs(2)));
-        assert_eq!(told("0.0056").map(|pace| pace.as_secs()), Some(178));
+        assert_eq!(told("0.5"), Some(Duration::from_millis(2200)));
+        assert_eq!(told("0.0056").map(|pace| pace.as_secs()), Some(196));
         for nonsense in ["0", "-1", "NaN", "soon", "1e9"] {
             assert_eq!(told(nonsense), None, "{nonsense}");
         }

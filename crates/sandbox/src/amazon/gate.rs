@@ -52,8 +52,9 @@ pub(super) async fn admit(
 }
 
 fn enter(world: &World, headers: &HeaderMap, plan: Option<(&'static str, f64, f64)>) -> Result<(), Refusal> {
-    let now = world.now();
     let mut shop = world.amazon();
+    // Asked behind the lock, so that time does not go back for the bucket.
+    let now = world.now();
     let token = headers.get("x-amz-access-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
     if token.is_empty() {
         return Err(Refusal::denied("Access token is missing in the request header."));

@@ -2,7 +2,10 @@
 //!
 //! Rows are derived from the seed and the clock: an order is placed, confirmed, shipped as time goes by.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
@@ -53,14 +56,14 @@ pub(crate) struct Shop {
     /// By operation.
     buckets: HashMap<&'static str, Bucket>,
     /// Made when somebody first asks.
-    trade: Option<Arc<Vec<Sale>>>,
+    trade: Arc<OnceLock<Arc<Vec<Sale>>>>,
 }
 
 impl Shop {
     pub(crate) fn new(seed: u64) -> Shop {
         let refresh = vec![format!("Atzr|{}", secret(seed, 3))];
         let (access, codes, buckets) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Shop { seed, issued: 0, access, refresh, codes, buckets, trade: None }
+        Shop { seed, issued: 0, access, refresh, codes, buckets, trade: Arc::default() }
     }
 
     /// A fresh access token.

@@ -67,11 +67,9 @@ pub(super) enum Status {
 
 /// All of them, by the moment at which they were placed.
 pub(super) fn sales(world: &World) -> Arc<Vec<Sale>> {
-    // The business first, as everywhere, so that two requests cannot wait for each other.
-    let business = world.business();
-    let mut shop = world.amazon();
+    let trade = world.amazon().trade.clone();
     let start = world.options.now.timestamp_millis();
-    shop.trade.get_or_insert_with(|| Arc::new(generate(&business, start))).clone()
+    trade.get_or_init(|| Arc::new(generate(&world.business(), start))).clone()
 }
 
 fn generate(business: &Business, now: Millis) -> Vec<Sale> {
