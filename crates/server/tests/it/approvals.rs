@@ -144,6 +144,27 @@ async fn the_same_call_asked_twice_is_one_approval() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_ask_for_the_same_one_approval_is_made() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let asking = (0..50).map(|_| {
+                let server = server.clone();
+                async move { server.run("gohighlevel.add_tags", json!({"contact_id": "same", "tags": ["vip"]})).await }
+            });
+            let answers = futures::future::join_all(asking).await;
+            let ids: std::collections::HashSet<String> =
+                answers.iter().map(|(_, body)| body["data"]["approval_id"].to_string()).collect();
+            assert!(answers.iter().all(|(status, _)| *status == 202), "{answers:?}");
+            assert_eq!(ids.len(), 1);
+            let listed = server.data("system.list_approvals", json!({})).await;
+            assert_eq!(listed["approvals"].as_array().unwrap().len(), 1);
+        },
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn what_was_denied_since_stays_denied() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,15 @@
 //! The record of all calls: complete, chained, and true.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::support::{TestServer, on_both};
+use serde_json::{Value, json};
+use server::actor::Actor;
+use server::calls::{self, Request};
+use store::Tenant;
+use store::entities::tool_executions;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{KEY, TestServer, on_both};
 
 #[tokio::test]
 async fn the_chain_verifies_and_a_change_is_found() {
@@ -80,4 +87,43 @@ async fn an_agent_can_search_the_audit_page_by_page() {
     let (status, _) = server.run("system.search_audit", json!({"cursor": "nonsense"})).await;
     assert_eq!(status, 422);
     server.stop().await;
+}
+
+/// Who hangs up is not told that the tool was slow.
+#[tokio::test]
+async fn a_caller_that_hangs_up_is_recorded_as_that() {
+    on_both(
+        |config| config.sandbox.delay_ms = 3_000,
+        |server| async move {
+            let app = server.app().clone();
+            let (caller, cancel) = (Actor::terminal(), CancellationToken::new());
+            let request = Request { cancel: cancel.clone(), ..Request::new("gohighlevel.read_contacts", json!({})) };
+            let call = tokio::spawn(async move { calls::call(&app, &caller, request).await });
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            cancel.cancel();
+            let Ok(Ok(reply)) = call.await else { panic!("the call did not end") };
+            let tenant = server.app().store.tenant("default");
+            let row = store::audit::get(&tenant, reply.execution_id).await.unwrap().expect("its record");
+            assert_eq!((row.status.as_str(), row.error_message.as_deref()), ("error", Some("the caller went away")));
+
+            // The same over HTTP, where a closed connection is all that the server sees.
+            let request = server.http.post(server.url("/mcp/run/gohighlevel.read_contacts")).bearer_auth(KEY);
+            let gone = request.timeout(Duration::from_millis(500)).json(&json!({"limit": 3})).send().await;
+            assert!(gone.unwrap_err().is_timeout());
+            let row = recorded(&tenant, json!({"limit": 3})).await;
+            assert_eq!((row.status.as_str(), row.error_message.as_deref()), ("error", Some("the caller went away")));
+        },
+    )
+    .await;
+}
+
+async fn recorded(tenant: &Tenant, arguments: Value) -> tool_executions::Model {
+    for _ in 0..200 {
+        let page = store::audit::list(tenant, &Default::default(), 20, None).await.unwrap();
+        if let Some(row) = page.rows.into_iter().find(|row| row.params == arguments) {
+            return row;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the call left no record");
 }

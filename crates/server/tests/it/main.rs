@@ -14,3 +14,5 @@ mod honesty;
 mod startup;
 mod secrets;
 mod kill;
+mod outages;
+mod vault;

@@ -62,9 +62,24 @@ async fn every_tool_suits_every_client() {
             for refused in ["$ref", "$defs", "\"uint"] {
                 assert!(!text.contains(refused), "{name}: {refused}");
             }
+            says_what_it_is(schema, name);
         }
     }
     server.stop().await;
+}
+
+/// The Inspector warns of a schema that would take anything.
+fn says_what_it_is(schema: &Value, place: &str) {
+    let says = ["type", "enum", "const", "anyOf", "oneOf", "allOf", "not"].iter().any(|key| schema.get(key).is_some());
+    assert!(says, "{place} may be anything: {schema}");
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        says_what_it_is(property, &format!("{place}.{name}"));
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get(key).filter(|inner| inner.is_object()) {
+            says_what_it_is(inner, &format!("{place}[{key}]"));
+        }
+    }
 }
 
 /// What a client that checks answers against their schema would see.
@@ -153,5 +168,35 @@ async fn resources_and_prompts_carry_the_business() {
     );
     let missing = server.rpc("resources/read", json!({"uri": "business://nothing"})).await;
     assert_eq!(missing["error"]["code"], -32602);
+    server.stop().await;
+}
+
+/// Progress would make the answer a stream of events; a client that reads none gets the answer alone.
+#[tokio::test]
+async fn who_accepts_only_json_gets_only_json() {
+    let server = TestServer::sqlite().await;
+    let call = |accept: &'static str, era: &'static str| {
+        let mut meta = json!({"progressToken": "t1"});
+        if era == "2026-07-28" {
+            meta["io.modelcontextprotocol/protocolVersion"] = json!(era);
+            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        }
+        let params = json!({"name": "gohighlevel_sync_all_contacts", "arguments": {"mode": "full"}, "_meta": meta});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        let request = server.http.post(server.url("/mcp")).bearer_auth(KEY).header("accept", accept);
+        let request = request.header("mcp-protocol-version", era).header("mcp-method", "tools/call");
+        request.header("mcp-name", "gohighlevel_sync_all_contacts").json(&body).send()
+    };
+    for era in ["2025-11-25", "2026-07-28"] {
+        for accept in ["application/json", "application/*;q=0.9"] {
+            let response = call(accept, era).await.unwrap();
+            assert_eq!(response.headers()["content-type"], "application/json", "{era} {accept}");
+            let answer: Value = response.json().await.unwrap();
+            assert_eq!(answer["result"]["isError"], false, "{era} {accept}: {answer}");
+        }
+        let response = call("application/json, text/event-stream", era).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream", "{era}: progress was asked for");
+        assert!(response.text().await.unwrap().contains("notifications/progress"), "{era}");
+    }
     server.stop().await;
 }

@@ -1,8 +1,14 @@
 //! `/health`, `/mcp/tools`, `/mcp/run/{tool}`: what callers of plain HTTP see, good input and bad.
 
+use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
+use server::actor::{Actor, Scope};
+use server::identity::keys;
 
 use crate::support::{KEY, TestServer, on_both};
+
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 #[tokio::test]
 async fn a_call_answers_and_leaves_its_row() {
@@ -88,6 +94,66 @@ async fn a_body_that_is_not_one_is_named() {
         let response = request.body(huge.clone()).send().await.unwrap();
         assert_eq!(response.status(), 413, "{path}");
     }
+    server.stop().await;
+}
+
+/// Whatever a route refuses, and whoever refuses it: the route, an extractor, or the protocol's own transport.
+#[tokio::test]
+async fn every_refusal_is_a_problem_document() {
+    let server = TestServer::sqlite().await;
+    let (_, key) =
+        keys::create(server.app(), &Actor::terminal(), "all", &[Scope::Read, Scope::Write, Scope::Approve], None)
+            .await
+            .unwrap();
+    let huge = " ".repeat(3 << 20);
+    let id = uuid::Uuid::now_v7();
+    let decision = format!("/api/v1/approvals/{id}/decision");
+    let json = "application/json";
+    let cases: &[(Method, &str, &str, &str, u16)] = &[
+        (Method::GET, "/nothing/here", "", json, 404),
+        (Method::POST, "/health", "", json, 405),
+        (Method::POST, "/metrics", "", json, 405),
+        (Method::POST, "/", "", json, 405),
+        (Method::POST, "/mcp/tools", "", json, 405),
+        (Method::GET, "/mcp/run/system.health", "", json, 405),
+        (Method::POST, "/mcp/run/no.such", "{}", json, 404),
+        (Method::POST, "/mcp/run/%ff", "{}", json, 400),
+        (Method::POST, "/mcp/run/system.health", "{", json, 400),
+        (Method::POST, "/mcp/run/system.health", "[]", json, 422),
+        (Method::POST, "/mcp/run/system.health", "x", "text/plain", 415),
+        (Method::POST, "/mcp/run/system.health", &huge, json, 413),
+        (Method::POST, "/api/v1/approvals", "{}", json, 405),
+        (Method::GET, "/api/v1/approvals/not-a-uuid", "", json, 400),
+        (Method::GET, "/api/v1/approvals/%ff", "", json, 400),
+        (Method::GET, &format!("/api/v1/approvals/{id}"), "", json, 404),
+        (Method::POST, "/api/v1/approvals/not-a-uuid/decision", "{\"decision\": \"approve\"}", json, 400),
+        (Method::POST, &decision, "{\"decision\": \"approve\"}", json, 404),
+        (Method::POST, &decision, "{\"decision\": \"perhaps\"}", json, 422),
+        (Method::POST, &decision, "{\"verdict\": \"approve\"}", json, 422),
+        (Method::POST, &decision, "{", json, 400),
+        (Method::POST, &decision, "x", "text/plain", 415),
+        (Method::POST, &decision, &huge, json, 413),
+        (Method::GET, &decision, "", json, 405),
+        (Method::PUT, "/mcp", "", json, 405),
+        (Method::POST, "/mcp", "x", "text/plain", 415),
+        (Method::POST, "/mcp", &huge, json, 413),
+    ];
+    for (method, path, body, media, expected) in cases {
+        let request = server.http.request(method.clone(), server.url(path)).bearer_auth(&key);
+        let response = request.header("content-type", *media).body((*body).to_owned()).send().await.unwrap();
+        let what = format!("{method} {path} {media} {}", &body[..body.len().min(40)]);
+        assert_eq!(response.status(), *expected, "{what}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{what}");
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!(problem["status"], *expected, "{what}: {problem}");
+        assert!(problem["type"].as_str().unwrap().starts_with("urn:enterprise-mcp:problem:"), "{what}: {problem}");
+        assert!(!problem["detail"].as_str().unwrap().is_empty(), "{what}: {problem}");
+    }
+    // A body whose size nobody said beforehand.
+    let parts = futures::stream::iter((0..40).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1 << 16])));
+    let request = server.http.post(server.url(&decision)).bearer_auth(&key).header("content-type", json);
+    let response = request.body(reqwest::Body::wrap_stream(parts)).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (413, &PROBLEM));
     server.stop().await;
 }
 

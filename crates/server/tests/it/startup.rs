@@ -1,7 +1,9 @@
 //! What keeps a server from starting is said in words that name the file and the cure.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::json;
 use server::config::Config;
@@ -132,7 +134,7 @@ fn commands_work_beside_each_other() {
     assert!(run(&["sync"]).contains("1206 contacts fetched: 1206 new"));
     assert!(run(&["call", "contacts.search", "{\"query\": \"acme supply\"}"]).contains("Acme Supply"));
     assert!(run(&["tools"]).contains("gohighlevel.read_contacts"));
-    assert!(run(&["audit", "list"]).contains("gohighlevel.sync_all_contacts"));
+    assert!(run(&["audit", "list"]).contains("system.sync"));
     assert!(run(&["audit", "verify"]).contains("unchanged"));
     let key = run(&["key", "create", "laptop", "--scopes", "read"]);
     assert!(key.starts_with("emcp_"));
@@ -165,4 +167,43 @@ async fn a_new_first_key_ends_the_one_before() {
         assert_eq!(status(other).await.unwrap().status(), 401);
         server.stop().await;
     }
+}
+
+/// A client that restarts its server does not wait until the old one has closed the file.
+#[tokio::test]
+async fn stdio_waits_a_little_for_a_file_that_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("data/enterprise-mcp.db").display());
+    let before = store::Store::open(&url, store::OpenOptions::default()).await.unwrap();
+    let mut client = Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"))
+        .arg("stdio")
+        .env_clear()
+        .env("LOG_LEVEL", "error")
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(client.try_wait().unwrap().is_none(), "it gave up at once");
+    before.close().await.unwrap();
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params":
+        {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    writeln!(client.stdin.as_mut().unwrap(), "{hello}").unwrap();
+    let mut answer = String::new();
+    BufReader::new(client.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
+    assert!(answer.contains("\"serverInfo\""), "{answer}");
+    drop(client.stdin.take());
+    assert!(client.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn stdio_gives_up_on_a_file_that_stays_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("data/enterprise-mcp.db").display());
+    let before = store::Store::open(&url, store::OpenOptions::default()).await.unwrap();
+    let output = binary(folder.path(), &["stdio"], &[("LOG_LEVEL", "error")]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("in use by another enterprise-mcp process"), "{text}");
+    before.close().await.unwrap();
 }

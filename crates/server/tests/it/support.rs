@@ -35,6 +35,20 @@ impl TestServer {
         TestServer::start(None, change).await
     }
 
+    /// On a database of the test's own.
+    pub async fn on(database: TestStore) -> TestServer {
+        TestServer::start(Some(database), |_| {}).await
+    }
+
+    /// On the database at this address, which is left as it is.
+    pub async fn at(url: &str) -> TestServer {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(&[("DATABASE_URL", url)]);
+        config.server.data_dir = folder.path().to_owned();
+        let server = Server::start(app(config).await.unwrap()).await.unwrap();
+        TestServer { server, http: server::app::client().unwrap(), folder, database: None }
+    }
+
     async fn start(database: Option<TestStore>, change: Change) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(&[]);
