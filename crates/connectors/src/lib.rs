@@ -14,5 +14,9 @@ use sdk::ErasedConnector;
 
 /// Every ecosystem that this build knows.
 pub fn all() -> Vec<ErasedConnector> {
-    vec![ErasedConnector::of::<gohighlevel::GoHighLevel>()]
+    vec![
+        ErasedConnector::of::<gohighlevel::GoHighLevel>(),
+        ErasedConnector::of::<slack::Slack>(),
+        ErasedConnector::of::<email::Email>(),
+    ]
 }
