@@ -27,6 +27,7 @@ mod cloudflare;
 mod domains;
 mod email;
 mod faults;
+mod godaddy;
 mod gohighlevel;
 mod google_workspace;
 mod people;

@@ -6,7 +6,7 @@ use axum::{Router, http::StatusCode, response::Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{cloudflare, email, slack, world::World};
+use crate::{cloudflare, email, godaddy, slack, world::World};
 
 /// A simulated vendor.
 #[derive(Clone, Copy)]
@@ -33,6 +33,13 @@ pub(crate) const VENDORS: &[Vendor] = &[
         refuse: cloudflare::refuse,
         expire: cloudflare::expire,
         account: cloudflare::account,
+    },
+    Vendor {
+        name: "godaddy",
+        router: godaddy::router,
+        refuse: godaddy::refuse,
+        expire: godaddy::expire,
+        account: godaddy::account,
     },
     Vendor {
         name: "slack",

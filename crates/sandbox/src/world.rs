@@ -15,6 +15,7 @@ use crate::{
     cloudflare,
     email::Post,
     faults::Faults,
+    godaddy,
     gohighlevel::{limits::Limits, oauth::Grants, webhooks::Webhooks},
     slack::Workspace,
 };
@@ -30,6 +31,7 @@ pub(crate) struct World {
     limits: Mutex<Limits>,
     grants: Mutex<Grants>,
     cloudflare: Mutex<cloudflare::State>,
+    godaddy: Mutex<godaddy::State>,
     pub quickbooks: Mutex<crate::quickbooks::State>,
     pub google: Mutex<crate::google_workspace::State>,
     amazon: Mutex<crate::amazon::Shop>,
@@ -46,6 +48,7 @@ impl World {
         World {
             account: GoHighLevelAccount::derive(options.seed, &business, webhooks.public_key()),
             webhooks,
+            godaddy: Mutex::new(godaddy::State::new(options.seed, &business, options.now.timestamp_millis())),
             cloudflare: Mutex::new(cloudflare::State::new(options.seed, &business, options.now.timestamp_millis())),
             amazon: Mutex::new(crate::amazon::Shop::new(options.seed)),
             slack: Mutex::new(Workspace::new(options.seed, &business, options.now.timestamp_millis())),
@@ -77,6 +80,10 @@ impl World {
 
     pub(crate) fn grants(&self) -> MutexGuard<'_, Grants> {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn godaddy(&self) -> MutexGuard<'_, godaddy::State> {
+        self.godaddy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn cloudflare(&self) -> MutexGuard<'_, cloudflare::State> {
