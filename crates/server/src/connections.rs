@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::vault::Vault;
 
-pub use connect::{Connection as NewConnection, Consent, disconnect, test};
+pub use connect::{Connection as NewConnection, Consent, disconnect, rotate, test};
 pub use shared::Shared;
 
 use accounts::Account;

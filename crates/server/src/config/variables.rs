@@ -40,6 +40,7 @@ pub const VARIABLES: &[Variable] = &[
     of("SHUTDOWN_SECONDS", "server.shutdown_seconds", Type::Number),
     of("MCP_SESSIONS", "server.mcp_sessions", Type::Flag),
     secret("MCP_API_KEY"),
+    secret("MASTER_KEY"),
     of("DATABASE_URL", "database.url", Type::Text),
     of("LOG_LEVEL", "log.level", Type::Text),
     of("LOG_FORMAT", "log.format", Type::Text),
@@ -63,10 +64,43 @@ pub const VARIABLES: &[Variable] = &[
     of("GHL_CONVERSATIONS_VERSION", "connectors.gohighlevel.conversations_version", Type::Text),
     of("GHL_PAGE_SIZE", "connectors.gohighlevel.page_size", Type::Number),
     of("GHL_REQUESTS_PER_SECOND", "connectors.gohighlevel.requests_per_second", Type::Number),
+    secret("QBO_CLIENT_ID"),
+    secret("QBO_CLIENT_SECRET"),
+    secret("QBO_REFRESH_TOKEN"),
+    of("QBO_REALM_ID", "connectors.quickbooks.realm_id", Type::Text),
+    of("QBO_REDIRECT_URI", "connectors.quickbooks.redirect_uri", Type::Text),
+    of("QBO_BASE_URL", "connectors.quickbooks.base_url", Type::Text),
+    secret("GOOGLE_CLIENT_ID"),
+    secret("GOOGLE_CLIENT_SECRET"),
+    secret("GOOGLE_REFRESH_TOKEN"),
+    secret("GOOGLE_SERVICE_ACCOUNT_KEY"),
+    of("GOOGLE_SUBJECT", "connectors.google_workspace.subject", Type::Text),
+    of("GOOGLE_REDIRECT_URI", "connectors.google_workspace.redirect_uri", Type::Text),
+    secret("AMAZON_CLIENT_ID"),
+    secret("AMAZON_CLIENT_SECRET"),
+    secret("AMAZON_REFRESH_TOKEN"),
+    of("AMAZON_SELLER_ID", "connectors.amazon.seller_id", Type::Text),
+    of("AMAZON_BASE_URL", "connectors.amazon.base_url", Type::Text),
+    of("AMAZON_MARKETPLACE_IDS", "connectors.amazon.marketplace_ids", Type::List),
+    secret("CF_API_TOKEN"),
+    of("CF_ZONE_ID", "connectors.cloudflare.zone_id", Type::Text),
+    of("CF_ACCOUNT_ID", "connectors.cloudflare.account_id", Type::Text),
+    secret("GODADDY_API_KEY"),
+    secret("GODADDY_API_SECRET"),
+    secret("SLACK_BOT_TOKEN"),
+    secret("SLACK_CLIENT_ID"),
+    secret("SLACK_CLIENT_SECRET"),
+    of("SLACK_REDIRECT_URI", "connectors.slack.redirect_uri", Type::Text),
+    secret("SMTP_USERNAME"),
+    secret("SMTP_PASSWORD"),
+    of("SMTP_HOST", "connectors.email.host", Type::Text),
+    of("SMTP_PORT", "connectors.email.port", Type::Number),
+    of("SMTP_SECURITY", "connectors.email.security", Type::Text),
+    of("SMTP_FROM", "connectors.email.from", Type::Text),
 ];
 
 /// A variable that begins so is meant for us: a misspelt one is an error.
-pub const PREFIXES: &[&str] = &["GHL_", "MCP_", "SYNC_", "SANDBOX_", "POLICY_"];
+pub const PREFIXES: &[&str] = &["GHL_", "QBO_", "GODADDY_", "MCP_", "SYNC_", "SANDBOX_", "POLICY_"];
 
 /// Begin like ours and belong to others.
 pub const OTHERS: &[&str] = &["MCP_TIMEOUT", "MCP_TOOL_TIMEOUT", "MCP_AUTO_OPEN_ENABLED", "MCP_PROXY_AUTH_TOKEN"];

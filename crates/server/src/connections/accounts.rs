@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sdk::http::Connection;
 use sdk::{Auth, Credentials, ErasedConnector, Error, Limits, Result};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use store::vault::Credential;
 use uuid::Uuid;
@@ -161,11 +161,10 @@ impl Connections {
             Limits::window(if account.source == Source::Sample { FASTEST } else { 60 }, Duration::from_secs(60));
         let (client, settings, observer) = (outside.client.clone(), outside.settings.clone(), outside.observer.clone());
         let http = Arc::new(Connection::new(connector.id, client, limits, settings, observer));
-        let kept = account.credential.map(|_| Kept { tenant: outside.tenant.clone(), vault: outside.vault.clone() });
-        let held = match &kept {
-            Some(_) => Held::default(),
-            None => Held { refresh: account.credentials.get(REFRESH_TOKEN).ok().map(Into::into), ..Held::default() },
-        };
+        let kept = (account.source == Source::Live)
+            .then(|| Kept { tenant: outside.tenant.clone(), vault: outside.vault.clone() });
+        let seed: Option<SecretString> = account.credentials.get(REFRESH_TOKEN).ok().map(Into::into);
+        let held = Held { refresh: seed.clone().filter(|_| kept.is_none()), ..Held::default() };
         Ok(Tokens {
             grant,
             token_url,
@@ -174,6 +173,7 @@ impl Connections {
             title: connector.title,
             clock: outside.clock.clone(),
             kept,
+            seed,
             held: tokio::sync::Mutex::new(held),
         })
     }

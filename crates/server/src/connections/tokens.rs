@@ -33,6 +33,8 @@ pub(super) struct Tokens {
     pub(super) clock: Clock,
     /// Where they are kept, unless they come from the environment or belong to the sample business.
     pub(super) kept: Option<Kept>,
+    /// The refresh token that a person gave. Where the vendor exchanges it, the kept one counts.
+    pub(super) seed: Option<SecretString>,
     pub(super) held: tokio::sync::Mutex<Held>,
 }
 
@@ -96,7 +98,8 @@ impl Tokens {
                 return Ok(token);
             }
         }
-        let granted = match self.ask(&held, call).await {
+        held.refresh = held.refresh.take().or_else(|| self.seed.clone());
+        let granted = match self.granted(&mut held, call).await {
             Ok(granted) => granted,
             Err(e) if e.kind == Kind::Unauthenticated => {
                 held.dead = Some(e.message.clone());
@@ -106,6 +109,22 @@ impl Tokens {
             Err(e) => return Err(e),
         };
         self.keep(&mut held, granted).await
+    }
+
+    /// A person may have given a new refresh token because the kept one had ended.
+    async fn granted(&self, held: &mut Held, call: &sdk::http::Call) -> Result<Granted> {
+        let text = |token: &Option<SecretString>| token.as_ref().map(|token| token.expose_secret().to_owned());
+        match self.ask(held, call).await {
+            Err(e)
+                if e.kind == Kind::Unauthenticated
+                    && self.seed.is_some()
+                    && text(&self.seed) != text(&held.refresh) =>
+            {
+                held.refresh = self.seed.clone();
+                self.ask(held, call).await
+            }
+            asked => asked,
+        }
     }
 
     /// The vendor refused this token although it should still be good: the next call gets another.
