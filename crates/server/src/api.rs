@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::mcp;
 
-pub use guard::Trusted;
+pub use guard::{JsonOnly, Trusted};
 pub use problem::Problem;
 
 /// Every route of the server.
@@ -47,6 +47,7 @@ pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
     open.merge(keyed)
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::wrong_method)
+        .layer(map_response(problem::instead_of_text))
         .layer(DefaultBodyLimit::max(app.config.server.max_body_bytes))
         .layer(from_fn_with_state(app.clone(), guard::check_host))
         .layer(CatchPanicLayer::custom(problem::after_panic))

@@ -119,16 +119,26 @@ pub async fn limit_rate(State(app): State<Arc<App>>, request: Request, next: Nex
     }
 }
 
-/// `curl` and older clients send `Accept: */*` or only JSON; the transport wants both types named.
+/// `curl` and older clients send `Accept: */*` or only JSON; the transport wants both types named. One that named only
+/// JSON is marked, so that nothing goes before its answer: that would make the answer a stream of events.
 pub async fn accept_both(mut request: Request, next: Next) -> Response {
     let accept = text(request.headers(), header::ACCEPT).unwrap_or("*/*");
-    let both = accept.contains("application/json") && accept.contains("text/event-stream");
-    if !both && (accept.contains("*/*") || accept.contains("application/json") || accept.contains("application/*")) {
+    let json = accept.contains("application/json") || accept.contains("application/*");
+    let events = accept.contains("text/event-stream");
+    let (everything, both) = (accept.contains("*/*"), json && events);
+    if !both && (everything || json) {
         let value = HeaderValue::from_static("application/json, text/event-stream");
         request.headers_mut().insert(header::ACCEPT, value);
+        if !everything && !events {
+            request.extensions_mut().insert(JsonOnly);
+        }
     }
     next.run(request).await
 }
+
+/// The caller reads JSON and no stream of events.
+#[derive(Clone, Copy)]
+pub struct JsonOnly;
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()

@@ -1,6 +1,7 @@
 //! Errors as RFC 9457 problem documents.
 
 use axum::Json;
+use axum::body::{Body, to_bytes};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use sdk::{Error, Kind};
@@ -90,6 +91,53 @@ impl IntoResponse for Problem {
 
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
+}
+
+/// What extractors and the MCP transport refuse in plain words, as a problem like all others. It stands around the
+/// routes, so that a new one cannot forget it.
+pub async fn instead_of_text(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || !is_text(&response) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let mut response = Problem::new(status, kind_of(status), words(body, status).await).into_response();
+    // What was said beside the words still holds: which methods are allowed, when to come back.
+    for (name, value) in &parts.headers {
+        if ![header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+fn is_text(response: &Response) -> bool {
+    match response.headers().get(header::CONTENT_TYPE) {
+        None => true,
+        Some(media) => media.as_bytes().starts_with(b"text/plain"),
+    }
+}
+
+async fn words(body: Body, status: StatusCode) -> String {
+    let said = to_bytes(body, 16 << 10).await.unwrap_or_default();
+    match String::from_utf8_lossy(&said).trim() {
+        "" => status.canonical_reason().unwrap_or("The request was refused").to_owned(),
+        said => said.to_owned(),
+    }
+}
+
+fn kind_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        StatusCode::UNPROCESSABLE_ENTITY => "invalid_input",
+        StatusCode::NOT_ACCEPTABLE => "not_acceptable",
+        status if status.is_server_error() => "internal",
+        _ => "bad_request",
+    }
 }
 
 pub async fn no_such_route(uri: Uri) -> Problem {

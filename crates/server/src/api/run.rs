@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,9 +19,9 @@ pub async fn run(
     Extension(actor): Extension<Actor>,
     Path(tool): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<Response, Problem> {
-    let arguments = arguments(&headers, &body.map_err(unreadable)?)?;
+    let arguments = arguments(&headers, &body)?;
     let reply = calls::call(&app, &actor, Request::new(tool, arguments)).await;
     let reply = reply.map_err(|unknown| Problem::new(StatusCode::NOT_FOUND, "unknown_tool", unknown.message))?;
     answer(reply)
@@ -48,12 +47,6 @@ pub fn arguments(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
         }
         Err(e) => Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("The body is not JSON: {e}."))),
     }
-}
-
-fn unreadable(rejection: BytesRejection) -> Problem {
-    let status = rejection.status();
-    let kind = if status == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "unreadable_body" };
-    Problem::new(status, kind, rejection.body_text())
 }
 
 fn answer(reply: Reply) -> Result<Response, Problem> {

@@ -4,6 +4,7 @@ use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::api::JsonOnly;
 use crate::calls::Progress;
 
 /// Sends on what a call reports, in its order.
@@ -21,7 +22,9 @@ enum Step {
 
 impl Reporter {
     pub(super) fn new(context: &RequestContext<RoleServer>) -> Reporter {
-        let Some(token) = context.meta.get_progress_token() else { return Reporter(None) };
+        let Some(token) = context.meta.get_progress_token().filter(|_| reads_events(context)) else {
+            return Reporter(None);
+        };
         let (sender, receiver) = mpsc::unbounded_channel();
         tokio::spawn(forward(receiver, context.peer.clone(), token));
         Reporter(Some(sender))
@@ -42,6 +45,12 @@ impl Reporter {
         drop(sender.send(Step::Flush(flushed)));
         drop(done.await);
     }
+}
+
+/// Over HTTP a notification makes the answer a stream of events, which not every client reads.
+fn reads_events(context: &RequestContext<RoleServer>) -> bool {
+    let parts = context.extensions.get::<::http::request::Parts>();
+    parts.is_none_or(|parts| parts.extensions.get::<JsonOnly>().is_none())
 }
 
 async fn forward(mut steps: mpsc::UnboundedReceiver<Step>, peer: Peer<RoleServer>, token: ProgressToken) {
