@@ -5,6 +5,7 @@
 #   cargo test
 #   scripts/postgres.sh stop
 #
+# `halt` ends it at once, as a power cut would, and keeps its data; `resume` starts it again at the same address.
 # It runs from the system's binaries on loopback and a Unix socket, as an ordinary user, with fsync on as in production.
 # POSTGRES_TEST_DIR names where it lives (default: a folder under TMPDIR that belongs to the current user).
 set -eu
@@ -16,7 +17,9 @@ main() {
         start) start ;;
         stop) stop ;;
         url) url ;;
-        *) echo "usage: $0 start|stop|url" >&2; exit 2 ;;
+        halt) halt ;;
+        resume) resume ;;
+        *) echo "usage: $0 start|stop|url|halt|resume" >&2; exit 2 ;;
     esac
 }
 
@@ -34,14 +37,28 @@ start() {
     # Another process may take the port between our look and the start; then the next one is tried.
     for attempt in 1 2 3 4 5; do
         port=$(free_port)
-        as_owner "$bin/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/log" \
-            -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c max_connections=200" \
-            start >>"$dir.log" 2>&1 && break
+        launch "$port" && break
         [ "$attempt" = 5 ] && fail "the server did not start"
         sleep 1
     done
     echo "$port" >"$dir/port"
     url
+}
+
+launch() {
+    as_owner "$bin/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/log" \
+        -o "-p $1 -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c max_connections=200" \
+        start >>"$dir.log" 2>&1
+}
+
+halt() {
+    find_binaries
+    as_owner "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >&2
+}
+
+resume() {
+    find_binaries
+    launch "$(cat "$dir/port")" || fail "the server did not start again"
 }
 
 stop() {

@@ -1,15 +1,19 @@
 //! The audit's single writer of this process.
 //!
 //! It commits whatever queued while the previous commit ran and acknowledges after the commit; it
-//! never waits on a timer, so a lone caller pays for one commit and a crowd shares one.
+//! never waits on a timer, so a lone caller pays for one commit and a crowd shares one. While the
+//! database is away it refuses at once what has to be recorded first, keeps the notes, and looks
+//! every second whether the database is back.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sdk::http::{Attempt, Observer};
 use sdk::{Error, Result};
 use serde_json::{Value, json};
 use store::Store;
-use store::audit::Writer;
+use store::audit::{BATCH, Writer};
 use store::chain::{ApiCall, Canonical, Event, Execution, Record};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -17,8 +21,8 @@ use uuid::Uuid;
 use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::clock::Clock;
 
-/// Records in one commit at most.
-const LARGEST_BATCH: usize = 512;
+/// How often a database that was away is looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Requests to vendors that are kept while the database is away.
 const KEPT_NOTES: usize = 10_000;
 
@@ -45,7 +49,7 @@ impl Audit {
     pub fn start(store: Store, clock: Clock, store_responses: bool) -> Audit {
         let (queue, entries) = mpsc::unbounded_channel();
         let trouble = Arc::new(Mutex::new(None));
-        let writer = Writing { store: store.clone(), clock: clock.clone(), trouble: trouble.clone(), writer: None };
+        let writer = Writing::new(store.clone(), clock.clone(), trouble.clone());
         let task = tokio::spawn(writer.run(entries));
         Audit { queue, trouble, store, clock, store_responses, writer: Mutex::new(Some(task)) }
     }
@@ -172,22 +176,45 @@ struct Writing {
     clock: Clock,
     trouble: Arc<Mutex<Option<String>>>,
     writer: Option<Writer>,
+    /// Notes of the commit that failed last. It may have taken place all the same.
+    doubtful: Vec<Record>,
+    /// Notes that came while the database was away.
+    kept: VecDeque<Record>,
 }
 
 impl Writing {
+    fn new(store: Store, clock: Clock, trouble: Arc<Mutex<Option<String>>>) -> Writing {
+        Writing { store, clock, trouble, writer: None, doubtful: Vec::new(), kept: VecDeque::new() }
+    }
+
     async fn run(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
-        let mut batch = Vec::with_capacity(LARGEST_BATCH);
-        let mut kept: Vec<Record> = Vec::new();
+        let mut batch = Vec::with_capacity(BATCH);
         loop {
             batch.clear();
-            if entries.recv_many(&mut batch, LARGEST_BATCH).await == 0 {
-                break;
+            let received = entries.recv_many(&mut batch, BATCH);
+            let count = if self.is_troubled() {
+                tokio::time::timeout(LOOK_AGAIN, received).await.ok()
+            } else {
+                Some(received.await)
+            };
+            match count {
+                None => drop(self.catch_up().await),
+                Some(0) => break,
+                Some(_) => {
+                    let closing = batch.iter().any(|entry| matches!(entry, Entry::Close));
+                    self.commit(&mut batch).await;
+                    if closing {
+                        break;
+                    }
+                }
             }
-            let closing = batch.iter().any(|entry| matches!(entry, Entry::Close));
-            self.commit(&mut batch, &mut kept).await;
-            if closing {
-                break;
-            }
+        }
+        self.close().await;
+    }
+
+    async fn close(mut self) {
+        if self.is_troubled() && !self.catch_up().await {
+            self.drop_notes(self.doubtful.len() + self.kept.len(), "the server ends and the database is away");
         }
         if let Some(writer) = self.writer.take()
             && let Err(e) = writer.close(self.clock.now()).await
@@ -196,8 +223,8 @@ impl Writing {
         }
     }
 
-    async fn commit(&mut self, batch: &mut Vec<Entry>, kept: &mut Vec<Record>) {
-        let mut records = std::mem::take(kept);
+    async fn commit(&mut self, batch: &mut Vec<Entry>) {
+        let mut records = Vec::with_capacity(batch.len());
         let mut waiting = Vec::new();
         let mut notes = Vec::new();
         for entry in batch.drain(..) {
@@ -207,7 +234,7 @@ impl Writing {
                     waiting.push(done);
                 }
                 Entry::Note(record) => {
-                    notes.push(records.len());
+                    notes.push(record.clone());
                     records.push(record);
                 }
                 Entry::Close => {}
@@ -216,50 +243,95 @@ impl Writing {
         if records.is_empty() {
             return;
         }
-        let copies: Vec<Record> = notes.into_iter().map(|at| records[at].clone()).collect();
-        let committed = self.append(records).await;
-        if !committed {
-            keep(kept, copies);
-        }
+        let committed = self.record(records, notes).await;
         for done in waiting {
             // A caller that no longer waits has its record all the same.
             let _ = done.send(committed);
         }
     }
 
-    async fn append(&mut self, records: Vec<Record>) -> bool {
-        let count = records.len();
-        let outcome = self.try_append(records).await;
-        let trouble = outcome.as_ref().err().map(|e| e.to_string());
-        if let Some(trouble) = &trouble {
-            tracing::error!(error = %trouble, count, "the audit could not be written");
+    /// Commits the records. If that fails, the notes among them are kept: nobody waits for them who could be told.
+    async fn record(&mut self, records: Vec<Record>, notes: Vec<Record>) -> bool {
+        if self.is_troubled() && !self.catch_up().await {
+            self.keep(notes);
+            return false;
         }
-        metrics::counter!("audit_commits_total", "ok" => if outcome.is_ok() { "true" } else { "false" }).increment(1);
-        *self.trouble.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = trouble;
-        outcome.is_ok()
+        let outcome = self.append(records).await;
+        if outcome.is_err() {
+            self.doubtful = notes;
+        }
+        self.tell(outcome)
     }
 
-    async fn try_append(&mut self, records: Vec<Record>) -> store::Result<()> {
+    /// Whether the database can be written again, and all that was kept is in it.
+    async fn catch_up(&mut self) -> bool {
+        let outcome = self.append_kept().await;
+        self.tell(outcome)
+    }
+
+    async fn append_kept(&mut self) -> store::Result<()> {
+        let (doubtful, now) = (self.doubtful.clone(), self.clock.now());
+        match self.writer().await?.append_again(doubtful, now).await {
+            // They would stand in the way for ever.
+            Err(e) if e.is_final() => self.drop_notes(self.doubtful.len(), &e.to_string()),
+            done => done?,
+        }
+        self.doubtful.clear();
+        while !self.kept.is_empty() {
+            let chunk: Vec<Record> = self.kept.drain(..self.kept.len().min(BATCH)).collect();
+            if let Err(e) = self.append(chunk.clone()).await {
+                self.doubtful = chunk;
+                return Err(e);
+            }
+        }
         let now = self.clock.now();
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => none.insert(Writer::open(&self.store, now).await?),
-        };
-        writer.append(records, now).await
+        self.writer().await?.resume(now).await
     }
-}
 
-/// Keeps notes for the next commit. Nobody knows whether the failed commit took place, so they get
-/// new ids: a request that is listed twice is better than one that is missing.
-fn keep(kept: &mut Vec<Record>, notes: Vec<Record>) {
-    for mut note in notes {
-        if kept.len() >= KEPT_NOTES {
-            metrics::counter!("audit_notes_dropped_total").increment(1);
-            continue;
+    async fn append(&mut self, records: Vec<Record>) -> store::Result<()> {
+        let now = self.clock.now();
+        self.writer().await?.append(records, now).await
+    }
+
+    async fn writer(&mut self) -> store::Result<&mut Writer> {
+        let now = self.clock.now();
+        match &mut self.writer {
+            Some(writer) => Ok(writer),
+            none => Ok(none.insert(Writer::open(&self.store, now).await?)),
         }
-        if let Record::ApiCall(call) = &mut note {
-            call.id = Uuid::now_v7();
+    }
+
+    fn keep(&mut self, notes: Vec<Record>) {
+        for note in notes {
+            if self.kept.len() < KEPT_NOTES {
+                self.kept.push_back(note);
+            } else {
+                metrics::counter!("audit_notes_dropped_total").increment(1);
+            }
         }
-        kept.push(note);
+    }
+
+    fn drop_notes(&self, count: usize, error: &str) {
+        tracing::error!(error, count, "requests to vendors cannot be recorded");
+        metrics::counter!("audit_notes_dropped_total").increment(count as u64);
+    }
+
+    fn is_troubled(&self) -> bool {
+        self.trouble.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some()
+    }
+
+    /// Says how it went: in the log when that changes, in the metrics, and to `/health`.
+    fn tell(&self, outcome: store::Result<()>) -> bool {
+        let ok = outcome.is_ok();
+        metrics::counter!("audit_commits_total", "ok" => if ok { "true" } else { "false" }).increment(1);
+        let trouble = outcome.err().map(|e| e.to_string());
+        let mut before = self.trouble.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match (&*before, &trouble) {
+            (None, Some(trouble)) => tracing::error!(error = %trouble, "the audit cannot be written"),
+            (Some(_), None) => tracing::info!("the audit is written again"),
+            _ => {}
+        }
+        *before = trouble;
+        ok
     }
 }
