@@ -20,6 +20,7 @@ pub fn input<T: JsonSchema>() -> Value {
 pub fn output<T: JsonSchema>() -> Value {
     let mut schema = clean::<T>(SchemaSettings::for_serialize);
     schema.remove("additionalProperties");
+    name_any(&mut schema);
     Value::Object(schema)
 }
 
@@ -109,6 +110,29 @@ fn drop_null(object: &mut Map<String, Value>) {
     }
 }
 
+/// A property that may be anything says so: checkers of schemas take an empty one for a mistake.
+fn name_any(schema: &mut Map<String, Value>) {
+    for (key, inner) in schema.iter_mut() {
+        let inside: Vec<&mut Value> = match (key.as_str(), inner) {
+            ("properties", Value::Object(properties)) => properties.values_mut().collect(),
+            ("anyOf" | "oneOf" | "allOf", Value::Array(choices)) => choices.iter_mut().collect(),
+            ("items" | "additionalProperties", inner) => vec![inner],
+            _ => continue,
+        };
+        for inner in inside.into_iter().filter_map(Value::as_object_mut) {
+            name_types(inner);
+            name_any(inner);
+        }
+    }
+}
+
+fn name_types(schema: &mut Map<String, Value>) {
+    let says = ["type", "enum", "const", "anyOf", "oneOf", "allOf", "not"];
+    if !says.iter().any(|key| schema.contains_key(*key)) {
+        schema.insert("type".into(), json!(["object", "array", "string", "number", "boolean", "null"]));
+    }
+}
+
 fn never_null(property: &mut Map<String, Value>) {
     if property.get("default").is_some_and(Value::is_null) {
         property.remove("default");
@@ -184,11 +208,22 @@ mod tests {
     struct Loose {
         #[expect(dead_code, reason = "only its schema is looked at")]
         anything: Value,
+        #[expect(dead_code, reason = "only its schema is looked at")]
+        rows: Vec<Looser>,
+    }
+
+    #[derive(JsonSchema)]
+    struct Looser {
+        #[expect(dead_code, reason = "only its schema is looked at")]
+        properties: Value,
     }
 
     #[test]
-    fn a_property_that_may_be_anything_is_still_an_object() {
-        assert_eq!(output::<Loose>()["properties"]["anything"], json!({}));
+    fn a_property_that_may_be_anything_is_still_an_object_and_an_answer_says_so() {
+        assert_eq!(input::<Loose>()["properties"]["anything"], json!({}));
+        let any = json!({"type": ["object", "array", "string", "number", "boolean", "null"]});
+        assert_eq!(output::<Loose>()["properties"]["anything"], any);
+        assert_eq!(output::<Loose>()["properties"]["rows"]["items"]["properties"]["properties"], any);
     }
 
     #[test]

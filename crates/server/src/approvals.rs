@@ -10,7 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use schemars::JsonSchema;
 use sdk::{Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use store::approvals::{self as rows, NewApproval};
 use store::audit::ExecutionFilter;
@@ -50,6 +50,7 @@ pub enum Verdict {
 pub struct View {
     pub approval_id: Uuid,
     pub tool: String,
+    #[schemars(with = "Map<String, Value>")]
     pub arguments: Value,
     /// `pending`, `approved`, `executing`, `executed`, `failed`, `unknown`, `rejected`, `expired` or `cancelled`.
     pub state: String,
@@ -64,7 +65,7 @@ pub struct View {
     pub note: Option<String>,
     /// What the call answered, once it was carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<Value>,
+    pub result: Option<Map<String, Value>>,
 }
 
 impl Pending {
@@ -272,6 +273,15 @@ fn view(row: Model) -> View {
         expires_at: row.expires_at,
         decided_at: row.decided_at,
         note: row.note,
-        result: row.result,
+        result: row.result.and_then(object),
+    }
+}
+
+/// An answer that was too large to keep is null, and is left out.
+fn object(result: Value) -> Option<Map<String, Value>> {
+    match result {
+        Value::Object(map) => Some(map),
+        Value::Null => None,
+        other => Some(Map::from_iter([("result".to_owned(), other)])),
     }
 }

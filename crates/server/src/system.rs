@@ -127,6 +127,7 @@ struct AuditLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     caller: String,
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     arguments: serde_json::Value,
 }
 
