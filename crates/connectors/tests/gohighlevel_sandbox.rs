@@ -115,7 +115,8 @@ async fn the_other_streams_are_walked_to_their_end() {
             other => panic!("{other:?} is not an interaction"),
         })
         .collect();
-    assert!(kinds.contains("sms") && kinds.contains("email"), "{kinds:?}");
+    assert!(["sms", "email", "appointment"].iter().all(|kind| kinds.contains(*kind)), "{kinds:?}");
+    assert!(said.iter().all(|record| record.updated_at <= Some(now())), "what is booked has not happened yet");
 }
 
 #[tokio::test]

@@ -227,6 +227,97 @@ async fn interactions_are_real_messages_of_all_channels() {
     assert!(!support::stream("interactions").complete && support::stream("contacts").complete);
 }
 
+/// A vendor without messages, with two calendars; `events` answers what one has in a window.
+async fn booking(events: impl Fn(&str, i64, i64) -> Value + Send + Sync + 'static) -> Vendor {
+    Vendor::start(move |sent, _| {
+        Reply::from(match sent.path.as_str() {
+            "/calendars/" => json!({"calendars": [{"id": "K1", "name": "Calls"}, {"id": "K2", "name": "Visits"}]}),
+            "/calendars/events" => {
+                let millis = |key: &str| sent.query[key].parse().unwrap();
+                events(&sent.query["calendarId"], millis("startTime"), millis("endTime"))
+            }
+            _ => json!({"messages": [], "total": 0}),
+        })
+    })
+    .await
+}
+
+fn event(id: &str, at: i64, status: &str) -> Value {
+    let at = chrono::DateTime::from_timestamp_millis(at).unwrap().to_rfc3339();
+    json!({"id": id, "contactId": "C1", "title": "Review of the month", "startTime": at, "appointmentStatus": status})
+}
+
+fn asked(vendor: &Vendor) -> Vec<(String, i64, i64)> {
+    let windows = vendor.sent().into_iter().filter(|sent| sent.path == "/calendars/events");
+    windows
+        .map(|sent| {
+            let millis = |key: &str| sent.query[key].parse().unwrap();
+            (sent.query["calendarId"].clone(), millis("startTime"), millis("endTime"))
+        })
+        .collect()
+}
+
+const DAY: i64 = 86_400_000;
+
+#[tokio::test]
+async fn appointments_that_took_place_are_interactions() {
+    let vendor = booking(|calendar, _, to| {
+        // Rows that the vendor gives although they lie behind the window's end are not believed.
+        let rows = [
+            ("held", -DAY, "showed"),
+            ("open", -DAY, "confirmed"),
+            ("off", -DAY, "cancelled"),
+            ("nobody", -DAY, "noshow"),
+            ("later", DAY, "confirmed"),
+        ];
+        let rows: Vec<_> = rows.iter().map(|(id, at, status)| event(id, to + at, status)).collect();
+        json!({"events": if calendar == "K1" { rows } else { vec![] }})
+    })
+    .await;
+    // The vendor's clock says the 21st, 20:00.
+    let (records, _) = walk(vendor.opening(), "interactions", Some("2026-11-19T00:00:00Z")).await.unwrap();
+    let ids: Vec<_> = records.iter().map(|record| record.id.as_str()).collect();
+    assert_eq!(ids, ["held", "open"]);
+    let Fields::Interaction(held) = &records[0].fields else { panic!("not an interaction") };
+    assert_eq!((held.kind.as_str(), held.contact.as_str()), ("appointment", "C1"));
+    assert_eq!((held.description.as_str(), Some(held.at)), ("Review of the month", records[0].updated_at));
+    let asked = asked(&vendor);
+    assert_eq!(asked.len(), 2, "one a calendar: {asked:?}");
+    assert_eq!(vendor.sent().len(), 5, "messages, e-mails, calendars, and the two");
+    let millis = |time: &str| time.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis();
+    assert_eq!((asked[0].1, asked[0].2), (millis("2026-11-19T00:00:00Z"), millis("2026-11-21T20:00:00Z")));
+}
+
+#[tokio::test]
+async fn all_appointments_are_those_of_a_year_window_by_window() {
+    let vendor =
+        booking(|calendar, from, _| json!({"events": [event(&format!("{calendar}-{from}"), from, "showed")]})).await;
+    let (records, batches) = walk(vendor.opening(), "interactions", None).await.unwrap();
+    assert_eq!((records.len(), batches.len()), (8, 6), "two calendars and four windows, behind two empty exports");
+    let asked = asked(&vendor);
+    let windows: Vec<_> = asked.iter().filter(|(calendar, ..)| calendar == "K1").collect();
+    assert!(windows.windows(2).all(|pair| pair[0].1 == pair[1].2), "no gap: {windows:?}");
+    assert!(windows.iter().all(|(_, from, to)| to - from <= 92 * DAY));
+    assert_eq!(windows[0].2 - windows[3].1, 365 * DAY);
+    let listed = vendor.sent().iter().filter(|sent| sent.path == "/calendars/").count();
+    assert_eq!(listed, 1, "calendars are listed once a walk");
+}
+
+#[tokio::test]
+async fn messages_come_without_the_right_to_see_calendars() {
+    let vendor = Vendor::start(|sent, _| match sent.path.as_str() {
+        "/calendars/" => {
+            Reply::Json(401, json!({"statusCode": 401, "message": "The token is not authorized for this scope."}))
+        }
+        _ => json!({"messages": [{"id": "1", "messageType": "TYPE_SMS", "contactId": "C1", "body": "Hello",
+            "dateAdded": "2026-11-20T10:00:00Z"}], "total": 1})
+        .into(),
+    })
+    .await;
+    let (records, _) = walk(vendor.opening(), "interactions", None).await.unwrap();
+    assert_eq!(records.len(), 2, "once without a channel and once for e-mail");
+}
+
 #[tokio::test]
 async fn a_cursor_of_another_stream_is_refused() {
     let vendor = searching(rows(1)).await;

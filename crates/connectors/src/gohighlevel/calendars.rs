@@ -15,7 +15,7 @@ const AT_ONCE: usize = 4;
 /// Appointments that an answer holds at most.
 const MOST: usize = 200;
 /// The longest window.
-const MOST_DAYS: i64 = 92;
+pub(super) const MOST_DAYS: i64 = 92;
 
 /// Appointments of GoHighLevel in a window of time, over all calendars or one, the earliest first. Use it for "what
 /// is on today" or before booking. The next 14 days unless given. Answers `appointments` and `calendars` with ids.
@@ -193,14 +193,37 @@ async fn events(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 ) -> Result<Vec<Appointment>> {
+    let rows = booked(api, calendar.id.clone(), from, to).await?;
+    Ok(rows.iter().map(|row| Appointment::of(row, Some(&calendar))).collect())
+}
+
+/// The vendor's rows of one calendar's appointments that begin within the window.
+async fn booked(api: &GoHighLevel, calendar: String, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Value>> {
     let request = api.get("/calendars/events", &[])?.query(&[
         ("locationId", Some(api.location()?.to_owned())),
-        ("calendarId", Some(calendar.id.clone())),
+        ("calendarId", Some(calendar)),
         ("startTime", Some(from.timestamp_millis().to_string())),
         ("endTime", Some(to.timestamp_millis().to_string())),
     ]);
-    let answer: Value = request.send().await?.json()?;
-    Ok(json::list(&answer, "events").iter().map(|row| Appointment::of(row, Some(&calendar))).collect())
+    let mut answer: Value = request.send().await?.json()?;
+    Ok(answer.get_mut("events").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default())
+}
+
+/// The same of several calendars.
+pub(super) async fn booked_in(
+    api: &GoHighLevel,
+    calendars: &[String],
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Vec<Value>> {
+    let asked = calendars.to_vec().into_iter().map(|calendar| booked(api, calendar, from, to));
+    let lists: Vec<Vec<Value>> = futures::stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    Ok(lists.into_iter().flatten().collect())
+}
+
+/// The ids of all calendars.
+pub(super) async fn ids(api: &GoHighLevel) -> Result<Vec<String>> {
+    Ok(calendars(api).await?.0.into_iter().map(|calendar| calendar.id).collect())
 }
 
 fn window(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
@@ -225,6 +248,11 @@ impl Calendar {
     }
 }
 
+/// One of the vendor's answers spells the key wrong.
+pub(super) fn status(row: &Value) -> Option<String> {
+    json::first_text(row, &["appointmentStatus", "appoinmentStatus", "status"])
+}
+
 impl Appointment {
     fn of(row: &Value, calendar: Option<&Calendar>) -> Appointment {
         Appointment {
@@ -234,7 +262,7 @@ impl Appointment {
             contact_id: json::text(row, "contactId"),
             start: json::time(row, "startTime"),
             end: json::time(row, "endTime"),
-            status: json::first_text(row, &["appointmentStatus", "appoinmentStatus", "status"]),
+            status: status(row),
             place: json::text(row, "address"),
             notes: json::first_text(row, &["notes", "description"]).map(|notes| sdk::text::cut(&notes, 500)),
         }

@@ -1,14 +1,14 @@
 //! Streams: how the brain copies GoHighLevel page by page.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use sdk::stream::{self, Fields};
-use sdk::{Batch, Error, Page, Record, Result};
+use sdk::{Batch, Error, Kind, Page, Record, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::contacts::{self, Found, Search};
 use super::opportunities::{self, Filter, Pipeline};
-use super::{Generation, GoHighLevel, messages, v1};
+use super::{Generation, GoHighLevel, calendars, messages, v1, wire};
 use crate::json;
 
 /// How far a walk over the contacts has come.
@@ -107,17 +107,38 @@ fn deal(row: Value, pipelines: &[Pipeline]) -> Option<Record> {
     Some(Record { id: json::text(&row, "id")?, updated_at, data: row, fields: Fields::Opportunity(fields) })
 }
 
-/// Where a walk over the messages is. Without a channel the export leaves e-mails out, so there
-/// are two walks, one after the other.
+/// Where a walk over the interactions is. Without a channel the export of messages leaves e-mails out, so it is walked
+/// twice; the appointments come last.
 #[derive(Default, Serialize, Deserialize)]
 struct Export {
     emails: bool,
     cursor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    appointments: Option<Window>,
 }
 
-/// Messages and calls of both directions, the newest first; entries of the system are left out.
+/// The appointments that remain: those that begin before `to`, and not before `oldest`.
+#[derive(Serialize, Deserialize)]
+struct Window {
+    calendars: Vec<String>,
+    oldest: DateTime<Utc>,
+    to: DateTime<Utc>,
+}
+
+/// How far back a walk over all interactions looks for appointments, which are asked for by calendar and window.
+const APPOINTMENTS_DAYS: i64 = 365;
+
+/// Messages and calls of both directions, the newest first, then appointments that took place. Entries of the system are
+/// left out; notes too, because the vendor has no list of them.
 pub async fn interactions(api: &GoHighLevel, page: Page) -> Result<Batch> {
-    let here: Export = resume(page.cursor)?;
+    let here: Export = resume(page.cursor.clone())?;
+    match here.appointments {
+        Some(window) => appointments(api, window, page.since).await,
+        None => exported(api, here, page.since).await,
+    }
+}
+
+async fn exported(api: &GoHighLevel, here: Export, since: Option<DateTime<Utc>>) -> Result<Batch> {
     let request = api.get("/conversations/messages/export", &[])?.query(&[
         ("locationId", Some(api.location()?.to_owned())),
         // As many as the vendor gives: messages are many and small.
@@ -125,20 +146,66 @@ pub async fn interactions(api: &GoHighLevel, page: Page) -> Result<Batch> {
         ("channel", here.emails.then(|| "Email".to_owned())),
         ("sortBy", Some("createdAt".into())),
         ("sortOrder", Some("desc".into())),
-        ("startDate", page.since.map(|since| since.to_rfc3339_opts(SecondsFormat::Millis, true))),
+        ("startDate", since.map(|since| since.to_rfc3339_opts(SecondsFormat::Millis, true))),
         ("cursor", here.cursor.clone()),
     ]);
-    let answer: Value = request.send().await?.json()?;
+    let response = request.send().await?;
+    let (answer, now): (Value, _) = (response.json()?, wire::date(&response.headers));
     let rows = json::list(&answer, "messages");
     let cursor =
         json::text(&answer, "nextCursor").filter(|next| !rows.is_empty() && Some(next) != here.cursor.as_ref());
     let next = match cursor {
         Some(cursor) => Some(Export { cursor: Some(cursor), ..here }),
-        None if here.emails => None,
-        None => Some(Export { emails: true, cursor: None }),
+        None if here.emails => first_window(api, now, since).await?,
+        None => Some(Export { emails: true, ..Export::default() }),
     };
-    let records = rows.iter().filter_map(message).filter(|record| is_recent(record, page.since)).collect();
+    let records = rows.iter().filter_map(message).filter(|record| is_recent(record, since)).collect();
     Ok(Batch { records, next: next.as_ref().map(save).transpose()?, total: None })
+}
+
+/// Where the appointments begin, if the token may see calendars and there are any.
+async fn first_window(
+    api: &GoHighLevel,
+    now: Option<DateTime<Utc>>,
+    since: Option<DateTime<Utc>>,
+) -> Result<Option<Export>> {
+    let Some(to) = now else { return Ok(None) };
+    let calendars = match calendars::ids(api).await {
+        // Messages are worth having without them.
+        Err(e) if matches!(e.kind, Kind::Forbidden | Kind::NotFound) => return Ok(None),
+        calendars => calendars?,
+    };
+    let earliest = to - Duration::days(APPOINTMENTS_DAYS);
+    let window = Window { calendars, oldest: since.map_or(earliest, |since| since.max(earliest)), to };
+    let is_empty = window.calendars.is_empty() || window.oldest >= to;
+    Ok((!is_empty).then(|| Export { appointments: Some(window), ..Export::default() }))
+}
+
+async fn appointments(api: &GoHighLevel, window: Window, since: Option<DateTime<Utc>>) -> Result<Batch> {
+    let from = window.oldest.max(window.to - Duration::days(calendars::MOST_DAYS));
+    let rows = calendars::booked_in(api, &window.calendars, from, window.to).await?;
+    let records = rows.into_iter().filter_map(|row| appointment(row, window.to));
+    let records = records.filter(|record| is_recent(record, since)).collect();
+    let rest = (from > window.oldest)
+        .then(|| Export { appointments: Some(Window { to: from, ..window }), ..Export::default() });
+    Ok(Batch { records, next: rest.as_ref().map(save).transpose()?, total: None })
+}
+
+/// An appointment is contact once it has begun, and if nobody called it off or stayed away.
+fn appointment(row: Value, now: DateTime<Utc>) -> Option<Record> {
+    let status = calendars::status(&row).unwrap_or_default();
+    if matches!(status.as_str(), "cancelled" | "noshow" | "invalid") {
+        return None;
+    }
+    let at = json::time(&row, "startTime").filter(|at| *at <= now)?;
+    let fields = stream::Interaction {
+        contact: json::text(&row, "contactId")?,
+        at,
+        kind: "appointment".into(),
+        direction: None,
+        description: json::text(&row, "title").map(|title| sdk::text::cut(&title, 500)).unwrap_or_default(),
+    };
+    Some(Record { id: json::text(&row, "id")?, updated_at: Some(at), data: row, fields: Fields::Interaction(fields) })
 }
 
 fn message(row: &Value) -> Option<Record> {
