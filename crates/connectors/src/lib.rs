@@ -6,6 +6,7 @@ mod path;
 pub mod amazon;
 pub mod cloudflare;
 pub mod gohighlevel;
+pub mod quickbooks;
 pub mod google_workspace;
 pub mod slack;
 pub mod email;
