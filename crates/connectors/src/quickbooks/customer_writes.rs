@@ -11,12 +11,11 @@ use super::select::Select;
 use super::wire;
 use crate::json as read;
 
-/// Creates a customer in QuickBooks, so that invoices can be written to them. The name must be new; look with
-/// list_customers first. Answers the customer with its id.
+/// Creates a customer in QuickBooks, to write invoices to. The name must be new: look with list_customers first.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateCustomer {
-    /// The display name, which no other customer, vendor or employee has; no colon.
+    /// Display name, unlike that of any customer, vendor or employee.
     #[schemars(length(min = 1, max = 100))]
     name: String,
     /// Company.
@@ -46,12 +45,6 @@ pub struct CreateCustomer {
     /// Postal code.
     #[schemars(length(max = 20))]
     postal_code: Option<String>,
-    /// Country.
-    #[schemars(length(max = 60))]
-    country: Option<String>,
-    /// A note for ourselves.
-    #[schemars(length(max = 2000))]
-    notes: Option<String>,
 }
 
 /// A customer that was created.
@@ -91,12 +84,8 @@ impl CreateCustomer {
         if name.is_empty() || name.contains([':', '\t', '\n']) {
             return Err(Error::invalid_input("name: a display name without colon, tab or line break is needed"));
         }
-        let mut body = given(&[
-            ("CompanyName", &self.company),
-            ("GivenName", &self.first_name),
-            ("FamilyName", &self.last_name),
-            ("Notes", &self.notes),
-        ]);
+        let mut body =
+            given(&[("CompanyName", &self.company), ("GivenName", &self.first_name), ("FamilyName", &self.last_name)]);
         body.insert("DisplayName".into(), json!(name));
         if let Some(email) = &self.email {
             body.insert("PrimaryEmailAddr".into(), json!({"Address": email.trim()}));
@@ -109,7 +98,6 @@ impl CreateCustomer {
             ("City", &self.city),
             ("CountrySubDivisionCode", &self.state),
             ("PostalCode", &self.postal_code),
-            ("Country", &self.country),
         ]);
         if !address.is_empty() {
             body.insert("BillAddr".into(), Value::Object(address));

@@ -11,22 +11,22 @@ use super::wire::{self, cents};
 use super::{QuickBooks, customers, items};
 use crate::json as read;
 
-/// Creates an invoice in QuickBooks without sending it. QuickBooks has no drafts: it counts as owed at once, and can
-/// be undone with void_invoice. Answers id, number and total; send_invoice e-mails it.
+/// Creates an unsent invoice in QuickBooks. QuickBooks has no drafts: it counts as owed at once; void_invoice undoes
+/// it, send_invoice e-mails it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateDraftInvoice {
-    /// The customer's id, from list_customers.
+    /// From list_customers.
     #[schemars(length(min = 1, max = 40))]
     customer_id: String,
     /// What is billed.
     #[schemars(length(min = 1, max = 50))]
     lines: Vec<NewLine>,
-    /// Invoice date; today if left out.
+    /// Today if left out.
     issued: Option<NaiveDate>,
-    /// Due date; by the customer's terms if left out.
+    /// By the usual terms if left out.
     due: Option<NaiveDate>,
-    /// Where it will be sent; the customer's address if left out.
+    /// For sending later; the customer's if left out.
     #[schemars(length(max = 100))]
     email: Option<String>,
     /// Text for the customer.
@@ -44,7 +44,7 @@ pub struct NewLine {
     /// What the customer reads.
     #[schemars(length(max = 1000))]
     description: Option<String>,
-    /// Product or service: exact name or id; the usual service if left out.
+    /// Product or service: exact name or id; usual service if left out.
     #[schemars(length(min = 1, max = 100))]
     item: Option<String>,
     /// How many.
