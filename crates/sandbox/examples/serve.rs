@@ -15,7 +15,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     options.enforce_limits = arguments.get(3).is_none_or(|limits| limits != "nolimits");
     let port = u16::try_from(number(0, 0))?;
     let sandbox = sandbox::start(options, SocketAddr::from(([127, 0, 0, 1], port))).await?;
-    println!("{}", serde_json::json!({"url": sandbox.url(), "gohighlevel": sandbox.gohighlevel()}));
+    let mut said = serde_json::json!({"url": sandbox.url(), "gohighlevel": sandbox.gohighlevel()});
+    for ecosystem in ["quickbooks", "google_workspace", "amazon", "cloudflare", "godaddy", "slack", "email"] {
+        if let Some(account) = sandbox.account(ecosystem) {
+            said[ecosystem] = serde_json::json!(account);
+        }
+    }
+    println!("{said}");
     std::future::pending::<()>().await;
     drop(sandbox);
     Ok(())

@@ -72,7 +72,8 @@ fn one_line(argument: &str, text: &str) -> Result<()> {
 }
 
 fn keep(recipients: &mut Vec<Address>, address: &Address) {
-    let same = |other: &Address| other.to_string().eq_ignore_ascii_case(&address.to_string());
+    let address_text: &str = address.as_ref();
+    let same = |other: &Address| AsRef::<str>::as_ref(other).eq_ignore_ascii_case(address_text);
     if !recipients.iter().any(same) {
         recipients.push(address.clone());
     }

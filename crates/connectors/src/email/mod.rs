@@ -63,6 +63,7 @@ const PASSWORD: Key = Key {
 impl Connector for Email {
     const ID: &'static str = "email";
     const TITLE: &'static str = "E-mail (SMTP)";
+    const ACCOUNT: &'static [&'static str] = &["host", "from"];
     type Config = Config;
 
     fn auth() -> Vec<Auth> {

@@ -317,9 +317,8 @@ fn path(rest: &str, keyword: &str) -> Option<String> {
 /// A header's value, its folded lines joined.
 fn header(raw: &str, name: &str) -> Option<String> {
     let head = raw.split("\r\n\r\n").next()?.replace("\r\n ", " ").replace("\r\n\t", " ");
-    let found = head.split("\r\n").find_map(|line| {
+    head.split("\r\n").find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-    });
-    found
+    })
 }
