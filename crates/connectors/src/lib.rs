@@ -17,6 +17,7 @@ use sdk::ErasedConnector;
 pub fn all() -> Vec<ErasedConnector> {
     vec![
         ErasedConnector::of::<gohighlevel::GoHighLevel>(),
+        ErasedConnector::of::<google_workspace::GoogleWorkspace>(),
         ErasedConnector::of::<quickbooks::QuickBooks>(),
         ErasedConnector::of::<slack::Slack>(),
         ErasedConnector::of::<email::Email>(),

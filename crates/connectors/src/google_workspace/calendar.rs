@@ -110,8 +110,10 @@ impl Page {
     fn of(api: &GoogleWorkspace, args: &ListEvents) -> Result<Page> {
         if let Some(kept) = cursor::decode_option(args.cursor.as_deref())? {
             let time = |key| json::time(&kept, key);
-            let page = time("from").zip(time("to")).map(|(from, to)| Page { from, to, token: json::text(&kept, "token") });
-            return page.ok_or_else(|| Error::invalid_input("cursor: give `next_cursor` of the previous answer as it came"));
+            let page =
+                time("from").zip(time("to")).map(|(from, to)| Page { from, to, token: json::text(&kept, "token") });
+            return page
+                .ok_or_else(|| Error::invalid_input("cursor: give `next_cursor` of the previous answer as it came"));
         }
         let from = args.from.unwrap_or_else(|| api.http.now());
         let to = args.to.unwrap_or(from + Duration::days(7));

@@ -45,7 +45,8 @@ impl Mail {
         text.push_str(&format!("Message-ID: {}\r\n{EFFECT}: {}\r\n", self.message_id(), self.effect));
         if let Some((id, references)) = &self.answers {
             let references = format!("{references} {id}");
-            let references = references.split_whitespace().map(|id| one_line("reply_to", id)).collect::<Result<Vec<_>>>()?;
+            let references =
+                references.split_whitespace().map(|id| one_line("reply_to", id)).collect::<Result<Vec<_>>>()?;
             text.push_str(&format!("In-Reply-To: {}\r\n", one_line("reply_to", id)?));
             text.push_str(&format!("References: {}\r\n", references.join("\r\n ")));
         }
@@ -87,7 +88,8 @@ fn mailbox(field: &str, text: &str) -> Result<String> {
         Some((name, rest)) => (name.trim(), rest.strip_suffix('>').unwrap_or_default()),
         None => ("", text),
     };
-    let valid = bare.split_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
+    let valid =
+        bare.split_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
     if !valid || !bare.is_ascii() || bare.contains(|c: char| c.is_whitespace() || "<>,;:\"()[]\\".contains(c)) {
         return Err(Error::invalid_input(format!("{field}: {text:?} is not an e-mail address")));
     }
@@ -95,7 +97,7 @@ fn mailbox(field: &str, text: &str) -> Result<String> {
     if name.is_empty() {
         return Ok(bare.to_owned());
     }
-    let name = if name.is_ascii() { format!("\"{}\"", name.replace('\\', "").replace('"', "")) } else { words(field, name)? };
+    let name = if name.is_ascii() { format!("\"{}\"", name.replace(['\\', '"'], "")) } else { words(field, name)? };
     Ok(format!("{name} <{bare}>"))
 }
 
@@ -145,8 +147,14 @@ mod tests {
     use super::*;
 
     fn mail(to: &str, subject: &str) -> Result<String> {
-        Mail { to: vec![to.into()], subject: subject.into(), body: "Hi\nthere".into(), effect: "ab".into(), ..Mail::default() }
-            .text()
+        Mail {
+            to: vec![to.into()],
+            subject: subject.into(),
+            body: "Hi\nthere".into(),
+            effect: "ab".into(),
+            ..Mail::default()
+        }
+        .text()
     }
 
     #[test]
@@ -168,9 +176,14 @@ mod tests {
         let text = mail("Zoë Müller <zoe@example.com>", &"Größe ".repeat(40)).unwrap();
         assert!(text.is_ascii());
         assert!(text.split("\r\n").all(|line| line.len() <= 76 && !line.contains('\n')), "{text}");
-        assert!(text.starts_with("To: =?utf-8?B?Wm/DqyBNw7xsbGVy?= <zoe@example.com>\r\nSubject: =?utf-8?B?"), "{text}");
+        assert!(
+            text.starts_with("To: =?utf-8?B?Wm/DqyBNw7xsbGVy?= <zoe@example.com>\r\nSubject: =?utf-8?B?"),
+            "{text}"
+        );
         assert!(text.ends_with("\r\n\r\nSGkNCnRoZXJl\r\n"), "{text}");
-        assert!(mail("\"Byron, Ada\" <ada@example.com>", "Hi").unwrap().starts_with("To: \"Byron, Ada\" <ada@example.com>"));
+        assert!(
+            mail("\"Byron, Ada\" <ada@example.com>", "Hi").unwrap().starts_with("To: \"Byron, Ada\" <ada@example.com>")
+        );
     }
 
     #[test]

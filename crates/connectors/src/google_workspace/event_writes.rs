@@ -163,7 +163,8 @@ impl CreateEvent {
             }
         }
         if !self.attendees.is_empty() {
-            let wrong = self.attendees.iter().find(|address| !address.contains('@') || address.contains(char::is_whitespace));
+            let wrong =
+                self.attendees.iter().find(|address| !address.contains('@') || address.contains(char::is_whitespace));
             if let Some(wrong) = wrong {
                 return Err(Error::invalid_input(format!("attendees: {wrong:?} is not an e-mail address")));
             }

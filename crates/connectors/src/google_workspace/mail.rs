@@ -165,7 +165,8 @@ pub async fn metadata(api: &GoogleWorkspace, id: &str, more: &[&str]) -> Result<
 /// A header of a mail, by its name in any case.
 pub fn header(row: &Value, name: &str) -> Option<String> {
     let headers = json::list(row.get("payload")?, "headers");
-    let found = headers.iter().find(|header| header["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name)))?;
+    let found =
+        headers.iter().find(|header| header["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name)))?;
     json::text(found, "value")
 }
 
@@ -271,7 +272,8 @@ mod tests {
 
     #[test]
     fn a_page_is_read_as_text() {
-        let html = "<head><style>p {}</style></head><p>Hi&nbsp;<b>Ada</b>,</p><div>a &lt; b<br>c</div><script>x</script>";
+        let html =
+            "<head><style>p {}</style></head><p>Hi&nbsp;<b>Ada</b>,</p><div>a &lt; b<br>c</div><script>x</script>";
         assert_eq!(unescaped(&without_tags(html)), "Hi Ada,\na < b\nc");
         assert_eq!(without_tags("a <b"), "a");
     }

@@ -125,6 +125,7 @@ const SERVICE_ACCOUNT: ServiceAccount = ServiceAccount {
 impl Connector for GoogleWorkspace {
     const ID: &'static str = "google_workspace";
     const TITLE: &'static str = "Google Workspace";
+    const ACCOUNT: &'static [&'static str] = &["drive_url", "subject"];
     type Config = Config;
 
     fn auth() -> Vec<Auth> {

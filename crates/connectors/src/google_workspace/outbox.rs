@@ -154,14 +154,12 @@ pub async fn send(api: &GoogleWorkspace, args: SendEmail) -> Result<Sent> {
 
 pub async fn plan_draft(api: &GoogleWorkspace, args: CreateDraft) -> Result<Plan> {
     let letter = Letter::of(api, "create_draft", args).await?;
-    letter.mail.raw()?;
     let plan = Plan::new("write a draft; nothing is sent");
     Ok(letter.planned(plan))
 }
 
 pub async fn plan_send(api: &GoogleWorkspace, args: SendEmail) -> Result<Plan> {
     let letter = Letter::of(api, "send_email", args.draft()).await?;
-    letter.mail.raw()?;
     let count = letter.mail.to.len() + letter.mail.cc.len() + letter.mail.bcc.len();
     let plan = Plan::new(format!("send a mail to {count} {}", if count == 1 { "address" } else { "addresses" }));
     Ok(letter.planned(plan).note("a mail that was sent cannot be taken back"))
@@ -205,6 +203,8 @@ impl Letter {
         if letter.mail.subject.is_empty() {
             return Err(Error::invalid_input("subject: give one"));
         }
+        // What cannot be written is refused before anything is asked or sent.
+        letter.mail.raw()?;
         Ok(letter)
     }
 

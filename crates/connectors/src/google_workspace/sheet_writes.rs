@@ -220,10 +220,9 @@ impl Difference {
         let reach = |first: u32, offset: usize| first + u32::try_from(offset).unwrap_or(0);
         let row = self.cells.iter().map(|cell| reach(self.first_row, cell.0)).max().unwrap_or(0);
         let column = self.cells.iter().map(|cell| reach(self.first_column, cell.1)).max().unwrap_or(0);
-        let missing = [("ROWS", row.saturating_sub(self.tab.rows)), ("COLUMNS", column.saturating_sub(self.tab.columns))];
-        let grow = |(dimension, length): &(&str, u32)| {
-            json!({"appendDimension": {"sheetId": self.tab.id, "dimension": dimension, "length": length}})
-        };
+        let missing =
+            [("ROWS", row.saturating_sub(self.tab.rows)), ("COLUMNS", column.saturating_sub(self.tab.columns))];
+        let grow = |(dimension, length): &(&str, u32)| json!({"appendDimension": {"sheetId": self.tab.id, "dimension": dimension, "length": length}});
         let requests: Vec<Value> = missing.iter().filter(|(_, length)| *length > 0).map(grow).collect();
         if requests.is_empty() {
             return Ok(());
@@ -319,9 +318,7 @@ impl Mark {
         let mut ours: Vec<(u64, u64)> = marks.iter().filter_map(numbered).collect();
         ours.sort_unstable();
         let old = ours.len().saturating_sub(KEPT);
-        let delete = |(_, id): &(u64, u64)| {
-            json!({"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": {"metadataId": id}}}})
-        };
+        let delete = |(_, id): &(u64, u64)| json!({"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": {"metadataId": id}}}});
         ours[..old].iter().map(delete).collect()
     }
 }

@@ -104,7 +104,11 @@ pub async fn read(api: &GoogleWorkspace, args: ReadSheet) -> Result<Sheet> {
         first_row: Some(first),
         last_row: Some(last),
         first_column: Some(column),
-        last_column: Some(wanted.last_column.unwrap_or(if wanted.cell { column } else { tab.columns.min(MOST_COLUMNS) })),
+        last_column: Some(wanted.last_column.unwrap_or(if wanted.cell {
+            column
+        } else {
+            tab.columns.min(MOST_COLUMNS)
+        })),
         cell: false,
     };
     let mut sheet = Sheet {

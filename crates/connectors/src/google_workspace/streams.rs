@@ -100,19 +100,30 @@ fn file(row: Value) -> Option<Record> {
     Some(Record { id, updated_at, data: row, fields: Fields::Document(document) })
 }
 
+/// Where a walk over the mails is. A page token holds only with the question that it was given for.
+#[derive(Serialize, Deserialize)]
+struct Mails {
+    /// Seconds since 1970.
+    after: i64,
+    token: Option<String>,
+}
+
 /// Mails a page; each is a request of its own.
 const MAILS: u32 = 50;
 
 /// Headers of mails, the newest first, without drafts, chats, spam and bin. Old ones are left out, so absence proves
 /// nothing.
 pub async fn messages(api: &GoogleWorkspace, page: Page) -> Result<Batch> {
-    let token: Option<String> = resume(page.cursor)?;
-    let since = page.since.unwrap_or_else(|| api.http.now() - Duration::days(api.config.mail_days.into()));
-    // The search takes whole seconds, and a mail may arrive a little later than its time says.
-    let after = (since - Duration::minutes(5)).timestamp();
+    let walk: Option<Mails> = resume(page.cursor)?;
+    let first = || {
+        let since = page.since.unwrap_or_else(|| api.http.now() - Duration::days(api.config.mail_days.into()));
+        // The search takes whole seconds, and a mail may arrive a little later than its time says.
+        Mails { after: (since - Duration::minutes(5)).timestamp(), token: None }
+    };
+    let Mails { after, token } = walk.unwrap_or_else(first);
     let query = format!("after:{after} -in:drafts -in:chats");
     let (rows, next) = mail::page(api, Some(&query), MAILS, token).await?;
-    let next = next.map(|token| save(&token)).transpose()?;
+    let next = next.map(|token| save(&Mails { after, token: Some(token) })).transpose()?;
     Ok(Batch { records: rows.into_iter().filter_map(message).collect(), next, ..Batch::default() })
 }
 

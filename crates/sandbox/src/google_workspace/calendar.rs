@@ -112,7 +112,10 @@ fn since(asked: &HashMap<String, String>, now: Millis) -> Result<Option<Millis>,
     let Some(token) = asked.get("syncToken") else { return Ok(None) };
     let alone = ["timeMin", "timeMax", "q", "orderBy", "updatedMin", "iCalUID"];
     if alone.iter().any(|key| asked.contains_key(*key)) {
-        return Err(Refusal::parameter("syncToken", "Sync token cannot be combined with the other query restrictions."));
+        return Err(Refusal::parameter(
+            "syncToken",
+            "Sync token cannot be combined with the other query restrictions.",
+        ));
     }
     let at = token.strip_prefix('C').and_then(|at| at.parse::<Millis>().ok()).filter(|at| at + SYNC > now);
     let message = "Sync token is no longer valid, a full sync is required.";

@@ -39,9 +39,9 @@ pub(super) fn router() -> Router<Arc<World>> {
 }
 
 async fn about(Shared(world): Shared<Arc<World>>, asked: Asked) -> Reply {
-    let fields = asked.get("fields").ok_or_else(|| {
-        Refusal::parameter("fields", "The 'fields' parameter is required for this method.")
-    })?;
+    let fields = asked
+        .get("fields")
+        .ok_or_else(|| Refusal::parameter("fields", "The 'fields' parameter is required for this method."))?;
     let google = google(&world);
     let user = json!({"kind": "drive#user", "displayName": google.me.0, "emailAddress": google.me.1, "me": true,
         "permissionId": "01234567890123456789"});
@@ -52,7 +52,8 @@ async fn list(Shared(world): Shared<Arc<World>>, asked: Asked) -> Reply {
     let text = |key: &str| asked.get(key).map(String::as_str);
     let size = size(text("pageSize"))?;
     if text("includeItemsFromAllDrives") == Some("true") && text("supportsAllDrives") != Some("true") {
-        let message = "The supportsAllDrives parameter must be set to true when includeItemsFromAllDrives is set to true.";
+        let message =
+            "The supportsAllDrives parameter must be set to true when includeItemsFromAllDrives is set to true.";
         return Err(Refusal::parameter("includeItemsFromAllDrives", message));
     }
     let query = Query::parse(text("q").unwrap_or_default())?;
@@ -221,7 +222,10 @@ async fn changes(Shared(world): Shared<Arc<World>>, asked: Asked) -> Reply {
     let text = |key: &str| asked.get(key).map(String::as_str);
     let required = || Refusal::parameter("pageToken", "Required parameter: pageToken");
     let google = google(&world);
-    let token: usize = text("pageToken").ok_or_else(required)?.parse().map_err(|_| Refusal::parameter("pageToken", "Invalid Value"))?;
+    let token: usize = text("pageToken")
+        .ok_or_else(required)?
+        .parse()
+        .map_err(|_| Refusal::parameter("pageToken", "Invalid Value"))?;
     let from = token.checked_sub(FIRST).filter(|from| *from <= google.changes.len());
     let from = from.ok_or_else(|| Refusal::parameter("pageToken", "Invalid Value"))?;
     let to = (from + size(text("pageSize"))?).min(google.changes.len());
@@ -232,13 +236,15 @@ async fn changes(Shared(world): Shared<Arc<World>>, asked: Asked) -> Reply {
     let mut answer = json!({"kind": "drive#changeList", "changes": rows.collect::<Vec<_>>()});
     let key = if to < google.changes.len() { "nextPageToken" } else { "newStartPageToken" };
     answer[key] = (FIRST + to).to_string().into();
-    let little = format!("kind,nextPageToken,newStartPageToken,changes(kind,changeType,time,removed,fileId,file({LITTLE}))");
+    let little =
+        format!("kind,nextPageToken,newStartPageToken,changes(kind,changeType,time,removed,fileId,file({LITTLE}))");
     ok(&mask::apply(answer, Some(text("fields").unwrap_or(&little)))?)
 }
 
 fn change(google: &State, at: usize, removed: bool) -> Option<Value> {
     let (id, time) = &google.changes[at];
-    let mut row = json!({"kind": "drive#change", "changeType": "file", "time": iso(*time), "fileId": id, "removed": false});
+    let mut row =
+        json!({"kind": "drive#change", "changeType": "file", "time": iso(*time), "fileId": id, "removed": false});
     match google.file(id) {
         Some(file) => row["file"] = shown(file),
         None if !removed => return None,

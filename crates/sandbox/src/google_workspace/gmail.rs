@@ -53,12 +53,14 @@ async fn list(Shared(world): Shared<Arc<World>>, asked: Asked) -> Reply {
     let google = google(&world);
     let query = asked.get("q").map(String::as_str).unwrap_or_default();
     let drafted = google.drafts.iter().map(|draft| &draft.mail);
-    let mut mails: Vec<&Mail> = google.mails.iter().chain(drafted).filter(|mail| search::fits(mail, query, now)).collect();
+    let mut mails: Vec<&Mail> =
+        google.mails.iter().chain(drafted).filter(|mail| search::fits(mail, query, now)).collect();
     mails.sort_by_key(|mail| std::cmp::Reverse(mail.at));
     let (size, token) = (size(&asked)?, asked.get("pageToken").map(String::as_str));
     let page = paging::page(mails.len(), size, token, &format!("{query} {size}"), now)?;
     let mut answer = json!({"resultSizeEstimate": mails.len().min(201)});
-    let rows: Vec<Value> = mails[page.from..page.to].iter().map(|mail| json!({"id": mail.id, "threadId": mail.thread})).collect();
+    let rows: Vec<Value> =
+        mails[page.from..page.to].iter().map(|mail| json!({"id": mail.id, "threadId": mail.thread})).collect();
     finish(&mut answer, "messages", rows, page.next);
     ok(&answer)
 }
@@ -85,7 +87,8 @@ async fn message(
     let pairs = || url::form_urlencoded::parse(query.as_bytes());
     let wanted: Vec<String> =
         pairs().filter(|(key, _)| key == "metadataHeaders").map(|(_, value)| value.into_owned()).collect();
-    let format = pairs().find(|(key, _)| key == "format").map_or_else(|| "full".to_owned(), |(_, value)| value.into_owned());
+    let format =
+        pairs().find(|(key, _)| key == "format").map_or_else(|| "full".to_owned(), |(_, value)| value.into_owned());
     ok(&letters::shown(mail, &format, &wanted))
 }
 

@@ -1,9 +1,11 @@
 //! Mails as text (RFC 5322): read when a client brings one, written when it asks for one.
 
 use base64::{
-    Engine,
-    alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::{STANDARD, URL_SAFE}},
+    Engine, alphabet,
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig,
+        general_purpose::{STANDARD, URL_SAFE},
+    },
 };
 use serde_json::{Value, json};
 
@@ -23,10 +25,13 @@ pub(super) fn read(raw: &str) -> Result<Mail, Refusal> {
     let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
     let unfolded = head.replace("\n ", " ").replace("\n\t", " ");
     let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), decoded(value.trim())));
-    let mail = Mail { headers: unfolded.lines().filter_map(header).collect(), raw: Some(raw.to_owned()), ..Mail::default() };
+    let mail =
+        Mail { headers: unfolded.lines().filter_map(header).collect(), raw: Some(raw.to_owned()), ..Mail::default() };
     let encoding = mail.header("Content-Transfer-Encoding").unwrap_or_default().to_ascii_lowercase();
     let text = match encoding.as_str() {
-        "base64" => STANDARD.decode(body.replace('\n', "")).map_or_else(|_| body.to_owned(), |b| String::from_utf8_lossy(&b).into_owned()),
+        "base64" => STANDARD
+            .decode(body.replace('\n', ""))
+            .map_or_else(|_| body.to_owned(), |b| String::from_utf8_lossy(&b).into_owned()),
         _ => body.to_owned(),
     };
     Ok(Mail { text, ..mail })
@@ -50,7 +55,12 @@ fn decoded(value: &str) -> String {
 /// A mail as `messages.get` shows it.
 pub(super) fn shown(mail: &Mail, format: &str, wanted: &[String]) -> Value {
     let snippet: String = mail.text.chars().take(180).collect();
-    let snippet = snippet.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;");
+    let snippet = snippet
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;");
     let mut row = json!({"id": mail.id, "threadId": mail.thread, "labelIds": mail.labels, "snippet": snippet,
         "internalDate": mail.at.to_string(), "sizeEstimate": 1_000 + mail.text.len(), "historyId": "7001"});
     match format {
@@ -66,7 +76,11 @@ pub(super) fn shown(mail: &Mail, format: &str, wanted: &[String]) -> Value {
 }
 
 fn headers(mail: &Mail, wanted: impl Fn(&str) -> bool) -> Value {
-    mail.headers.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| json!({"name": name, "value": value})).collect()
+    mail.headers
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect()
 }
 
 fn payload(mail: &Mail) -> Value {

@@ -59,7 +59,8 @@ impl Mask {
         match value {
             Value::Array(items) => items.into_iter().map(|item| self.keep(item)).collect(),
             Value::Object(mut object) => {
-                let kept = self.0.iter().filter_map(|(name, inner)| Some((name.clone(), inner.keep(object.remove(name)?))));
+                let kept =
+                    self.0.iter().filter_map(|(name, inner)| Some((name.clone(), inner.keep(object.remove(name)?))));
                 Value::Object(kept.collect::<Map<_, _>>())
             }
             other => other,

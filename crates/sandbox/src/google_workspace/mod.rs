@@ -58,7 +58,8 @@ fn router(world: &Arc<World>) -> Router<Arc<World>> {
 
 /// Google answers an unknown path with a page.
 async fn no_route() -> Response {
-    let page = "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title><p>The requested URL was not found on this server.";
+    let page =
+        "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title><p>The requested URL was not found on this server.";
     (StatusCode::NOT_FOUND, axum::response::Html(page)).into_response()
 }
 

@@ -180,7 +180,8 @@ fn challenged(verifier: &str) -> String {
 fn asserted(assertion: &str, now: Millis) -> Result<String, Refusal> {
     let bad = |why: &str| Refusal::grant(400, "invalid_grant", why);
     let parts: Vec<&str> = assertion.split('.').collect();
-    let part = |n: usize| -> Option<Value> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts.get(n)?).ok()?).ok() };
+    let part =
+        |n: usize| -> Option<Value> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts.get(n)?).ok()?).ok() };
     let (Some(header), Some(claims), 3) = (part(0), part(1), parts.len()) else {
         return Err(bad("Invalid JWT: it is not three parts of base64url"));
     };
@@ -191,7 +192,8 @@ fn asserted(assertion: &str, now: Millis) -> Result<String, Refusal> {
     if exp > iat + 3_600 || exp * SECOND < now {
         return Err(bad("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."));
     }
-    if claims["aud"] != AUDIENCE && !claims["aud"].as_str().is_some_and(|aud| aud.ends_with("/google_workspace/token")) {
+    if claims["aud"] != AUDIENCE && !claims["aud"].as_str().is_some_and(|aud| aud.ends_with("/google_workspace/token"))
+    {
         return Err(bad("Invalid JWT: Failed audience check."));
     }
     if !claims["iss"].as_str().is_some_and(|iss| iss.ends_with(".iam.gserviceaccount.com")) {
@@ -219,10 +221,7 @@ pub(super) async fn revoke(
     ok(&json!({}))
 }
 
-pub(super) async fn token_info(
-    State(world): State<Arc<World>>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Reply {
+pub(super) async fn token_info(State(world): State<Arc<World>>, Query(query): Query<HashMap<String, String>>) -> Reply {
     let now = world.now();
     let google = google(&world);
     let token = query.get("access_token").cloned().unwrap_or_default();

@@ -145,7 +145,8 @@ fn single(rest: &mut &[Token]) -> Option<Query> {
             (operator == "in").then_some(query)
         }
         Token::Word(field) => {
-            let [Token::Word(operator) | Token::Sign(operator), Token::Text(value) | Token::Word(value), after @ ..] = rest
+            let [Token::Word(operator) | Token::Sign(operator), Token::Text(value) | Token::Word(value), after @ ..] =
+                rest
             else {
                 return if field == "sharedWithMe" { Some(word(field, "true")) } else { None };
             };
@@ -175,7 +176,10 @@ fn term(file: &File, field: &str, operator: &str, value: &str) -> bool {
         "=" => own == value,
         "!=" => own != value,
         // Beginnings of words, as Drive looks for names.
-        _ => words(own).any(|word| word.starts_with(&value.to_lowercase())) || own.to_lowercase().starts_with(&value.to_lowercase()),
+        _ => {
+            words(own).any(|word| word.starts_with(&value.to_lowercase()))
+                || own.to_lowercase().starts_with(&value.to_lowercase())
+        }
     };
     match field {
         "name" => compare(&file.name),
@@ -184,7 +188,10 @@ fn term(file: &File, field: &str, operator: &str, value: &str) -> bool {
         "fullText" => {
             let text = format!("{} {}", file.name, file.text).to_lowercase();
             let exact = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-            exact.map_or_else(|| words(value).all(|word| text.contains(&word)), |phrase| text.contains(&phrase.to_lowercase()))
+            exact.map_or_else(
+                || words(value).all(|word| text.contains(&word)),
+                |phrase| text.contains(&phrase.to_lowercase()),
+            )
         }
         "trashed" => (file.trashed == (value == "true")) == (operator == "="),
         "starred" | "sharedWithMe" => (value == "false") == (operator == "="),
@@ -198,7 +205,8 @@ fn term(file: &File, field: &str, operator: &str, value: &str) -> bool {
 
 fn words(text: &str) -> impl Iterator<Item = String> {
     let text = text.to_lowercase();
-    let parts: Vec<String> = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect();
+    let parts: Vec<String> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect();
     parts.into_iter()
 }
 
@@ -220,7 +228,8 @@ mod tests {
 
     #[test]
     fn questions_are_answered() {
-        let file = File { name: "Quote - O'Hara".into(), mime: "text/plain".into(), parent: "P".into(), ..File::default() };
+        let file =
+            File { name: "Quote - O'Hara".into(), mime: "text/plain".into(), parent: "P".into(), ..File::default() };
         for (query, fits) in [
             ("name contains 'quo'", true),
             ("name contains 'uote'", false),
@@ -234,7 +243,9 @@ mod tests {
         ] {
             assert_eq!(Query::parse(query).unwrap().fits(&file), fits, "{query}");
         }
-        for bad in ["name contains 'x", "name", "color = 'red'", "name contains 'x' name", "'P' of parents", "(name = 'x'"] {
+        for bad in
+            ["name contains 'x", "name", "color = 'red'", "name contains 'x' name", "'P' of parents", "(name = 'x'"]
+        {
             assert!(Query::parse(bad).is_err(), "{bad}");
         }
     }

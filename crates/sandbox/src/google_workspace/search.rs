@@ -26,13 +26,16 @@ fn words(query: &str) -> Vec<String> {
 
 fn one(mail: &Mail, word: &str, now: Millis) -> bool {
     let (key, value) = word.split_once(':').unwrap_or(("", word));
-    let within = |name: &str| mail.header(name).is_some_and(|header| header.to_lowercase().contains(&value.to_lowercase()));
+    let within =
+        |name: &str| mail.header(name).is_some_and(|header| header.to_lowercase().contains(&value.to_lowercase()));
     match key {
         "from" => within("From"),
         "to" => within("To") || within("Cc") || within("Bcc"),
         "cc" => within("Cc"),
         "subject" => within("Subject"),
-        "rfc822msgid" => mail.header("Message-ID").is_some_and(|id| id.trim_matches(['<', '>']) == value.trim_matches(['<', '>'])),
+        "rfc822msgid" => {
+            mail.header("Message-ID").is_some_and(|id| id.trim_matches(['<', '>']) == value.trim_matches(['<', '>']))
+        }
         "in" => match value {
             "anywhere" => true,
             "drafts" | "draft" => mail.has("DRAFT"),
@@ -49,7 +52,12 @@ fn one(mail: &Mail, word: &str, now: Millis) -> bool {
         "before" => moment(value).is_some_and(|at| mail.at < at),
         "newer_than" => span(value).is_some_and(|span| mail.at > now - span),
         "older_than" => span(value).is_some_and(|span| mail.at <= now - span),
-        _ => within("Subject") || within("From") || within("To") || mail.text.to_lowercase().contains(&word.to_lowercase()),
+        _ => {
+            within("Subject")
+                || within("From")
+                || within("To")
+                || mail.text.to_lowercase().contains(&word.to_lowercase())
+        }
     }
 }
 

@@ -27,9 +27,14 @@ pub(super) fn fill(state: &mut State, business: &Business, now: Millis) {
 }
 
 fn files(state: &mut State, business: &Business, now: Millis) {
-    let customers: Vec<&Contact> =
-        business.contacts.iter().filter(|contact| contact.company.is_some() && contact.email.is_some()).take(QUOTED).collect();
-    let folder = |state: &mut State, name: &str| add(state, name, &format!("{NATIVE}.folder"), "root", 400 * DAY, now, "");
+    let customers: Vec<&Contact> = business
+        .contacts
+        .iter()
+        .filter(|contact| contact.company.is_some() && contact.email.is_some())
+        .take(QUOTED)
+        .collect();
+    let folder =
+        |state: &mut State, name: &str| add(state, name, &format!("{NATIVE}.folder"), "root", 400 * DAY, now, "");
     let (sales, finance) = (folder(state, "Sales"), folder(state, "Finance"));
     for (n, contact) in customers.iter().enumerate() {
         let company = contact.company.as_deref().unwrap_or_default();
@@ -46,9 +51,18 @@ fn files(state: &mut State, business: &Business, now: Millis) {
             add(state, &format!("Contract - {company}.pdf"), "application/pdf", &sales, age + DAY, now, &text);
         }
     }
-    add(state, "Brand book", &format!("{NATIVE}.presentation"), "root", 200 * DAY, now, "MedTainer\nContainers that last\n");
+    add(
+        state,
+        "Brand book",
+        &format!("{NATIVE}.presentation"),
+        "root",
+        200 * DAY,
+        now,
+        "MedTainer\nContainers that last\n",
+    );
     add(state, "Warehouse rules.txt", "text/plain", "root", 90 * DAY, now, "Do not ship on Fridays.\n");
-    let old = add(state, "Price list (old)", &format!("{NATIVE}.document"), &sales, 700 * DAY, now, "Prices of long ago");
+    let old =
+        add(state, "Price list (old)", &format!("{NATIVE}.document"), &sales, 700 * DAY, now, "Prices of long ago");
     if let Some(file) = state.files.iter_mut().find(|file| file.id == old) {
         file.trashed = true;
     }
@@ -104,7 +118,9 @@ fn customer_rows(customers: &[&Contact]) -> Vec<Vec<Value>> {
 }
 
 fn prices() -> Vec<Vec<Value>> {
-    let row = |name: &str, cases: u32, price: f64, stocked: bool| vec![json!(name), json!(cases), json!(price), json!(stocked)];
+    let row = |name: &str, cases: u32, price: f64, stocked: bool| {
+        vec![json!(name), json!(cases), json!(price), json!(stocked)]
+    };
     vec![
         vec![json!("Article"), json!("Case"), json!("Price"), json!("In stock")],
         row("20 dram vial", 240, 0.11, true),

@@ -94,11 +94,7 @@ fn ranged(file: &File, range: &str, formatted: bool) -> Result<Value, Refusal> {
     Ok(answer)
 }
 
-async fn one(
-    Shared(world): Shared<Arc<World>>,
-    Path((id, range)): Path<(String, String)>,
-    asked: Asked,
-) -> Reply {
+async fn one(Shared(world): Shared<Arc<World>>, Path((id, range)): Path<(String, String)>, asked: Asked) -> Reply {
     let google = google(&world);
     ok(&ranged(sheet(&google, &id)?, &range, formatted(asked.get("valueRenderOption").map(String::as_str))?)?)
 }
@@ -147,11 +143,7 @@ async fn update(
     ok(&answer)
 }
 
-async fn batch_update(
-    Shared(world): Shared<Arc<World>>,
-    Path(id): Path<String>,
-    Json(body): Json<Value>,
-) -> Reply {
+async fn batch_update(Shared(world): Shared<Arc<World>>, Path(id): Path<String>, Json(body): Json<Value>) -> Reply {
     let raw = raw(body["valueInputOption"].as_str())?;
     let answers = change(&world, &id, "SheetUpdate", |file| {
         let data = body["data"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -218,8 +210,13 @@ fn carry_out(file: &mut File, n: usize, request: &Value) -> Result<Value, Refusa
             if body["fields"].as_str().is_none_or(str::is_empty) {
                 return Err(wrong("appendCells: At least one field must be listed in 'fields'."));
             }
-            let row = |row: &Value| row["values"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(typed).collect();
-            values::append(tab, body["rows"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(row).collect());
+            let row = |row: &Value| {
+                row["values"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(typed).collect()
+            };
+            values::append(
+                tab,
+                body["rows"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(row).collect(),
+            );
             Ok(json!({}))
         }
         "appendDimension" => {
@@ -240,7 +237,9 @@ fn carry_out(file: &mut File, n: usize, request: &Value) -> Result<Value, Refusa
                 return Err(wrong("createDeveloperMetadata: a key and a visibility are needed"));
             }
             if file.marks.iter().any(|(own, _)| *own == id) {
-                return Err(wrong(&format!("createDeveloperMetadata: a developer metadata with ID {id} already exists")));
+                return Err(wrong(&format!(
+                    "createDeveloperMetadata: a developer metadata with ID {id} already exists"
+                )));
             }
             let mut mark = mark.clone();
             mark["location"]["locationType"] = "SPREADSHEET".into();

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{reply::Refusal, state::{File, Tab}};
+use super::{
+    reply::Refusal,
+    state::{File, Tab},
+};
 
 /// A block of cells; from 0, the ends are not included.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +23,9 @@ pub(super) fn find(file: &File, range: &str) -> Result<(usize, Block), Refusal> 
     let whole = |tab: &Tab| Block { top: 0, left: 0, bottom: tab.rows, right: tab.columns };
     let by_name = |name: &str| file.tabs.iter().position(|tab| tab.name.eq_ignore_ascii_case(name));
     // A name without cells is a whole tab.
-    if name.is_none() && let Some(at) = by_name(&unquoted(range)) {
+    if name.is_none()
+        && let Some(at) = by_name(&unquoted(range))
+    {
         return Ok((at, whole(&file.tabs[at])));
     }
     let at = name.map_or(Some(0), |name| by_name(&name)).ok_or_else(unknown)?;
@@ -34,10 +39,8 @@ pub(super) fn find(file: &File, range: &str) -> Result<(usize, Block), Refusal> 
         right: last.0.map_or(tab.columns, |column| column + 1).min(tab.columns),
     };
     if block.top >= tab.rows || block.left >= tab.columns {
-        let message = format!(
-            "Range ({range}) exceeds grid limits. Max rows: {}, max columns: {}",
-            tab.rows, tab.columns
-        );
+        let message =
+            format!("Range ({range}) exceeds grid limits. Max rows: {}, max columns: {}", tab.rows, tab.columns);
         return Err(Refusal::argument(&message));
     }
     Ok((at, block))
