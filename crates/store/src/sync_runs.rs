@@ -100,6 +100,17 @@ pub async fn list(tenant: &Tenant, ecosystem: Option<&str>, stream: Option<&str>
     Ok(query.order_by_desc(Column::StartedAt).order_by_desc(Column::Id).limit(limit).all(tenant.read()).await?)
 }
 
+/// The newest sync of each stream, by ecosystem and stream.
+pub async fn last_of_each(tenant: &Tenant) -> Result<Vec<SyncRun>> {
+    let mut sql = tenant.sql(
+        "SELECT * FROM sync_runs r WHERE id = (SELECT id FROM sync_runs n WHERE n.tenant_id = r.tenant_id \
+         AND n.ecosystem = r.ecosystem AND n.stream = r.stream ORDER BY started_at DESC, id DESC LIMIT 1) \
+         AND tenant_id = ",
+    );
+    sql.bind(tenant.id()).push(" ORDER BY ecosystem, stream");
+    Ok(sync_runs::Entity::find().from_raw_sql(sql.statement()).all(tenant.read()).await?)
+}
+
 /// When a sync of contacts last ended well.
 pub async fn last_success(tenant: &Tenant) -> Result<Option<DateTime<Utc>>> {
     use sync_runs::{Column, Entity};

@@ -70,6 +70,51 @@ pub struct RunStats {
     pub message: Option<String>,
 }
 
+/// How fresh the local copy is, for every system: each stream with its age and its last sync (fetched, new, changed,
+/// deleted, errors). Use it before relying on the copy, or while a sync runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyncStatus {
+    /// Only this system, such as `quickbooks`.
+    #[schemars(length(max = 50))]
+    pub ecosystem: Option<String>,
+}
+
+/// Every system that was ever copied.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Copies {
+    pub ecosystems: Vec<Copy>,
+}
+
+/// The copy of one system.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Copy {
+    pub ecosystem: String,
+    pub streams: Vec<StreamStats>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The state of the copies.
+pub async fn sync_status(tenant: &Tenant, args: SyncStatus) -> Result<Copies> {
+    let cursors = sync_runs::cursors(tenant).await.map_err(unavailable)?;
+    let last = sync_runs::last_of_each(tenant).await.map_err(unavailable)?;
+    let mut ecosystems: Vec<Copy> = Vec::new();
+    for run in last.into_iter().filter(|run| args.ecosystem.as_ref().is_none_or(|only| run.ecosystem == *only)) {
+        let cursor = cursors.iter().find(|cursor| cursor.ecosystem == run.ecosystem && cursor.stream == run.stream);
+        let (ecosystem, stream) = (run.ecosystem.clone(), run.stream.clone());
+        let stats = StreamStats::of(&stream, cursor, Some(run));
+        match ecosystems.last_mut().filter(|copy| copy.ecosystem == ecosystem) {
+            Some(copy) => copy.streams.push(stats),
+            None => ecosystems.push(Copy { ecosystem, streams: vec![stats], notes: Vec::new() }),
+        }
+    }
+    for copy in &mut ecosystems {
+        copy.notes = troubles(&copy.streams);
+    }
+    Ok(Copies { ecosystems })
+}
+
 const STREAMS: [&str; 3] = ["contacts", "opportunities", "interactions"];
 
 /// The state of the copy of GoHighLevel.
@@ -108,6 +153,12 @@ fn notes(streams: &[StreamStats]) -> Vec<String> {
     if !streams.iter().any(|stream| stream.stream == STREAMS[0]) {
         notes.push("contacts were never synced; run gohighlevel.sync_all_contacts".to_string());
     }
+    notes.extend(troubles(streams));
+    notes
+}
+
+fn troubles(streams: &[StreamStats]) -> Vec<String> {
+    let mut notes = Vec::new();
     for (name, run) in streams.iter().filter_map(|stream| Some((&stream.stream, stream.last_run.as_ref()?))) {
         match run.state.as_str() {
             "failed" => notes.push(format!("the last sync of {name} failed; what is here is from before")),

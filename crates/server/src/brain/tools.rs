@@ -9,7 +9,7 @@ use super::linking::{self, Link, Links};
 use super::memory::{self, RecordOutcome, RecordedOutcome, SaveContext, SavedContext};
 use super::pages;
 use super::report::{self, GetInsights, GetRecommendations, Insights, Recommendations};
-use super::stats::{self, GetSyncStats, SyncStats};
+use super::stats::{self, Copies, GetSyncStats, SyncStats, SyncStatus};
 use super::view::{self, Analysis, AnalyzeContact, View, View360};
 use crate::calls::Scope;
 
@@ -23,6 +23,7 @@ pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
         ("contacts", Tool::internal("save_context", save_context)),
         ("contacts", Tool::internal("record_outcome", record_outcome)),
         ("contacts", Tool::internal("link", link).idempotent()),
+        ("system", Tool::read("sync_status", sync_status)),
         ("gohighlevel", Tool::read("get_sync_stats", get_sync_stats)),
         ("gohighlevel", Tool::read("get_insights", get_insights)),
         ("gohighlevel", Tool::read("analyze_contact", analyze_contact)),
@@ -94,6 +95,10 @@ async fn save_context(scope: &Scope, args: SaveContext) -> Result<SavedContext> 
 
 async fn record_outcome(scope: &Scope, args: RecordOutcome) -> Result<RecordedOutcome> {
     memory::record_outcome(&scope.tenant, scope.now, args).await
+}
+
+async fn sync_status(scope: &Scope, args: SyncStatus) -> Result<Copies> {
+    stats::sync_status(&scope.tenant, args).await
 }
 
 async fn get_sync_stats(scope: &Scope, _: GetSyncStats) -> Result<SyncStats> {

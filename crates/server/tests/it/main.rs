@@ -16,3 +16,4 @@ mod secrets;
 mod kill;
 mod outages;
 mod vault;
+mod ecosystems;

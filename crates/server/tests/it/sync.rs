@@ -131,3 +131,29 @@ async fn an_answer_that_is_too_short_deletes_nothing() {
     assert_eq!(count(&server).await, 1206);
     server.stop().await;
 }
+
+/// What a newcomer sees first: a short list of those who wait, and nobody spoken to tomorrow.
+#[tokio::test]
+async fn the_sample_business_reads_like_one() {
+    let server = TestServer::sqlite().await;
+    server.data("gohighlevel.sync_all_contacts", json!({})).await;
+    let waiting = server.data("contacts.needs_follow_up", json!({"limit": 1})).await;
+    assert!((5..=25).contains(&waiting["total"].as_u64().unwrap()), "{waiting}");
+    let now = server.app().clock.now();
+    let tenant = server.app().store.tenant("default");
+    let mut after = 0;
+    let mut kinds = std::collections::HashSet::new();
+    loop {
+        let contacts = store::contacts::walk(&tenant, after, 500).await.unwrap();
+        let Some(last) = contacts.last() else { break };
+        after = last.id;
+        let ids: Vec<i64> = contacts.iter().map(|contact| contact.id).collect();
+        assert!(contacts.iter().all(|contact| contact.last_interaction <= Some(now)), "spoken to in the future");
+        for id in ids {
+            let rows = store::interactions::of_contact(&tenant, id, 50).await.unwrap();
+            kinds.extend(rows.into_iter().map(|row| row.interaction_type));
+        }
+    }
+    assert!(["sms", "email", "call", "appointment"].iter().all(|kind| kinds.contains(*kind)), "{kinds:?}");
+    server.stop().await;
+}

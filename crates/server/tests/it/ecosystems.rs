@@ -1,0 +1,85 @@
+//! All ecosystems of the sample business together: every one answers, is copied, and one customer is seen across them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, on_both};
+
+/// One read of each ecosystem that has any, and the list that it answers.
+const READS: [(&str, &str, &str); 6] = [
+    ("quickbooks.list_invoices", "invoices", "quickbooks"),
+    ("google_workspace.list_assets", "assets", "google_workspace"),
+    ("amazon.list_orders", "orders", "amazon"),
+    ("cloudflare.list_zones", "zones", "cloudflare"),
+    ("godaddy.list_domains", "domains", "godaddy"),
+    ("slack.list_channels", "channels", "slack"),
+];
+
+#[tokio::test]
+async fn each_ecosystem_answers_before_anything_is_connected() {
+    let server = TestServer::sqlite().await;
+    for (tool, list, _) in READS {
+        let (status, body) = server.run(tool, json!({})).await;
+        assert_eq!(status, 200, "{tool}: {body}");
+        assert_eq!(body["metadata"]["source"], "sample", "{tool}: {body}");
+        assert!(body["data"][list].as_array().is_some_and(|rows| !rows.is_empty()), "{tool}: {body}");
+    }
+    server.stop().await;
+}
+
+/// Everything is copied at once, nothing is copied twice, and a contact's invoices and orders are found from it.
+#[tokio::test]
+async fn one_customer_is_seen_across_all_systems() {
+    on_both(|_| {}, |server: Arc<TestServer>| async move {
+        let first = server.data("system.sync", json!({})).await;
+        let syncs = first["syncs"].as_array().unwrap();
+        let copied: BTreeSet<&str> = syncs.iter().filter_map(|sync| sync["ecosystem"].as_str()).collect();
+        let expected = ["amazon", "cloudflare", "godaddy", "gohighlevel", "google_workspace", "quickbooks"];
+        assert_eq!(copied, BTreeSet::from(expected), "{first}");
+        for sync in syncs {
+            assert_eq!((&sync["state"], &sync["errors"]), (&json!("done"), &json!(0)), "{sync}");
+            for stream in sync["streams"].as_array().unwrap() {
+                assert!(stream["fetched"].as_u64() > Some(0), "{}: {stream}", sync["ecosystem"]);
+            }
+        }
+        let again = server.data("system.sync", json!({})).await;
+        for sync in again["syncs"].as_array().unwrap() {
+            for stream in sync["streams"].as_array().unwrap() {
+                assert_eq!(stream["created"], 0, "{}: {stream}", sync["ecosystem"]);
+                assert_eq!(stream["deleted"], 0, "{}: {stream}", sync["ecosystem"]);
+            }
+        }
+        let view = invoiced(&server).await;
+        let link = &view["customers"][0];
+        assert!(link["score"].as_f64().unwrap() >= 0.7 && link["reason"].as_str().unwrap().starts_with("same"), "{view}");
+        assert_eq!(view["invoices"]["origin"]["source"], "quickbooks", "{view}");
+        let (count, words) = (view["invoices"]["count"].as_u64().unwrap(), &view["invoices"]["in_words"]);
+        assert!(words.as_str().unwrap().starts_with(&format!("{count} invoice")), "{words}");
+
+        // A person says that they are not the same, and takes it back.
+        let contact = view["contact"]["id"].clone();
+        let said = |same: Value| json!({"contact": contact, "ecosystem": "quickbooks", "customer_id": link["id"], "same": same});
+        server.data("contacts.link", said(json!(false))).await;
+        let without = server.data("contacts.view_360", json!({"contact": contact})).await;
+        assert!(without["customers"].as_array().unwrap().iter().all(|one| one["id"] != link["id"]), "{without}");
+        server.data("contacts.link", said(Value::Null)).await;
+        let with = server.data("contacts.view_360", json!({"contact": contact})).await;
+        assert_eq!(with["customers"][0]["id"], link["id"]);
+    })
+    .await;
+}
+
+/// The view of a contact who has invoices.
+async fn invoiced(server: &TestServer) -> Value {
+    let invoices = server.data("quickbooks.list_invoices", json!({"limit": 20})).await;
+    for invoice in invoices["invoices"].as_array().unwrap() {
+        let Some(name) = invoice["customer"].as_str().or(invoice["customer_name"].as_str()) else { continue };
+        let (status, body) = server.run("contacts.view_360", json!({"contact": name})).await;
+        if status == 200 && body["data"]["invoices"].is_object() {
+            return body["data"].clone();
+        }
+    }
+    panic!("none of the invoices belongs to a contact: {invoices}");
+}
