@@ -4,6 +4,7 @@
 //! own whose roots are the test's.
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails, also in its helpers")]
 
+#[expect(dead_code, reason = "other tests use the rest of it")]
 mod talk;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails, also in its helpers")]
 
 mod support;
+#[expect(dead_code, reason = "other tests use the rest of it")]
 mod talk;
 
 use connectors::slack::Slack;
