@@ -5,6 +5,7 @@ mod json;
 mod path;
 pub mod amazon;
 pub mod cloudflare;
+pub mod godaddy;
 pub mod gohighlevel;
 pub mod quickbooks;
 pub mod google_workspace;
@@ -17,9 +18,12 @@ use sdk::ErasedConnector;
 pub fn all() -> Vec<ErasedConnector> {
     vec![
         ErasedConnector::of::<gohighlevel::GoHighLevel>(),
-        ErasedConnector::of::<google_workspace::GoogleWorkspace>(),
         ErasedConnector::of::<quickbooks::QuickBooks>(),
+        ErasedConnector::of::<google_workspace::GoogleWorkspace>(),
+        ErasedConnector::of::<amazon::Amazon>(),
         ErasedConnector::of::<slack::Slack>(),
         ErasedConnector::of::<email::Email>(),
+        ErasedConnector::of::<cloudflare::Cloudflare>(),
+        ErasedConnector::of::<godaddy::GoDaddy>(),
     ]
 }
