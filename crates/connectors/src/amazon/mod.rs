@@ -96,6 +96,7 @@ const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-amz-access-token");
 impl Connector for Amazon {
     const ID: &'static str = "amazon";
     const TITLE: &'static str = "Amazon Seller";
+    const ACCOUNT: &'static [&'static str] = &["base_url", "seller_id"];
     type Config = Config;
 
     fn auth() -> Vec<Auth> {

@@ -13,15 +13,15 @@ use crate::{cursor, json};
 /// The most rows that the search gives in a page.
 pub const LARGEST_PAGE: u32 = 100;
 
-/// Amazon orders by date, status and who ships them, with buyer and total. Use it to see the orders themselves, say
-/// those not shipped; for counts use `order_digest`. Amazon allows few searches. Answers `orders` and `next_cursor`.
+/// Amazon orders by date, status and shipper, with buyer and total. Use it to see the orders themselves, say those not
+/// shipped; for counts use `order_digest`. Amazon allows few searches. Answers `orders`, `next_cursor`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListOrders {
     /// Only these states; all unless given.
     #[schemars(length(min = 1, max = 7))]
     statuses: Option<Vec<Status>>,
-    /// Only what Amazon ships (FBA), or what the merchant ships.
+    /// Who ships; amazon is FBA.
     fulfilled_by: Option<Fulfiller>,
     /// Placed at or after; 30 days ago unless given.
     from: Option<DateTime<Utc>>,
@@ -30,7 +30,7 @@ pub struct ListOrders {
     /// How many, 15 unless given.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
-    /// `next_cursor` of the previous answer; the other arguments then stay as they were.
+    /// `next_cursor` of the previous answer; alone.
     #[schemars(length(max = 4000))]
     cursor: Option<String>,
 }
@@ -77,7 +77,7 @@ pub async fn list(api: &Amazon, args: ListOrders) -> Result<Orders> {
     let found = search.run(api).await.map_err(|error| expired(error, &search))?;
     let orders: Vec<Order> = found.rows.iter().map(Order::of).collect();
     let without = orders.iter().filter(|order| order.buyer.is_none()).count();
-    let next = found.next.map(|search| serde_json::to_value(search)).transpose();
+    let next = found.next.map(serde_json::to_value).transpose();
     let next = next.map_err(|e| Error::internal("a cursor could not be written").with_source(e))?;
     Ok(Orders {
         note: withheld(api, found.buyers_refused, without, orders.len()),

@@ -25,7 +25,7 @@ pub struct ListReports {
     /// How many, 10 unless given.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
-    /// `next_cursor` of the previous answer; the other arguments then stay as they were.
+    /// `next_cursor` of the previous answer; alone.
     #[schemars(length(max = 4000))]
     cursor: Option<String>,
 }

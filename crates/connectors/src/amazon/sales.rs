@@ -11,8 +11,8 @@ use super::orders::Fulfiller;
 use super::{Amazon, marketplaces, operations, stamp};
 use crate::json;
 
-/// Amazon sales over time as Amazon adds them up: orders, units and sales by day, week or month (UTC), with the sum.
-/// Use it for trends and comparisons, up to two years back, also of one SKU. Answers `intervals` and `total`.
+/// Amazon sales over time: orders, units and sales by day, week or month (UTC), with the sum. Use it for trends, up to
+/// two years back, also of one SKU. Answers `intervals`, `total`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SalesMetrics {
@@ -25,9 +25,9 @@ pub struct SalesMetrics {
     /// Only this seller SKU.
     #[schemars(length(min = 1, max = 60))]
     sku: Option<String>,
-    /// Only what Amazon ships (FBA), or what the merchant ships.
+    /// Who ships; amazon is FBA.
     fulfilled_by: Option<Fulfiller>,
-    /// Only orders of businesses, or of consumers.
+    /// Who bought.
     buyers: Option<Buyers>,
     /// Another configured marketplace than the first.
     #[schemars(length(max = 20))]

@@ -18,12 +18,19 @@ use crate::{clock::MINUTE, world::World};
 pub(crate) async fn token(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
     let json = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let fields = if json { object(&body) } else { url::form_urlencoded::parse(&body).into_owned().collect() };
-    let mut response = grant(&world, &fields).unwrap_or_else(|refused| refused);
+    let mut response = grant(&world, &fields).unwrap_or_else(Denied::into_response);
     response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
     response
 }
 
-fn grant(world: &World, fields: &HashMap<String, String>) -> Result<Response, Response> {
+/// What OAuth says when it says no (RFC 6749 §5.2).
+struct Denied {
+    status: StatusCode,
+    error: &'static str,
+    description: String,
+}
+
+fn grant(world: &World, fields: &HashMap<String, String>) -> Result<Response, Denied> {
     let field = |name: &str| {
         let given = fields.get(name).filter(|value| !value.is_empty());
         given.ok_or_else(|| {
@@ -58,13 +65,20 @@ fn grant(world: &World, fields: &HashMap<String, String>) -> Result<Response, Re
     Ok(Json(answer).into_response())
 }
 
-fn invalid_grant(parameter: &str) -> Response {
+fn invalid_grant(parameter: &str) -> Denied {
     denied(400, "invalid_grant", &format!("The request has an invalid grant parameter : {parameter}"))
 }
 
-fn denied(status: u16, error: &str, description: &str) -> Response {
+fn denied(status: u16, error: &'static str, description: &str) -> Denied {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    (status, Json(json!({"error": error, "error_description": description}))).into_response()
+    Denied { status, error, description: description.to_owned() }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        let body = json!({"error": self.error, "error_description": self.description});
+        (self.status, Json(body)).into_response()
+    }
 }
 
 fn object(body: &[u8]) -> HashMap<String, String> {

@@ -157,7 +157,7 @@ impl Sale {
         let cancelled = self.cancelled.filter(|at| *at < self.shipped && self.partly.is_none_or(|partly| *at < partly));
         let told = story.into_iter().filter_map(|(status, at)| Some((status, at?)));
         let told = told.filter(|(_, at)| cancelled.is_none_or(|end| *at < end));
-        told.chain(cancelled.map(|at| (Status::Cancelled, at))).filter(|(_, at)| *at <= now).last()
+        told.chain(cancelled.map(|at| (Status::Cancelled, at))).rfind(|(_, at)| *at <= now)
     }
 
     /// Cents, with nothing but the goods.
