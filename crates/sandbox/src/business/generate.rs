@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Appointment, Business, Calendar, Contact, Contacts, Conversation, CustomField, Deals, Id, Kind, Note, Opportunity,
-    Pipeline, Task, Text, User, random, uuid, words,
+    Pipeline, Task, Text, User, random, ties, uuid, words,
 };
 use crate::clock::{DAY, HOUR, MINUTE, Millis, iso};
 
@@ -34,8 +34,9 @@ pub(super) fn business(seed: u64, count: usize, now: Millis) -> Business {
     }
     let some = |n: usize| (n * count).div_ceil(CONTACTS);
     business.opportunities = (0..some(OPPORTUNITIES)).map(|n| opportunity(&business, n as u64, &ids, now)).collect();
-    let threads = some(CONVERSATIONS).min(count);
-    business.conversations = (0..threads).map(|n| conversation(seed, n, threads, &ids, &users)).collect();
+    let partners = ties::partners(&business.contacts, some(CONVERSATIONS), now);
+    business.conversations =
+        (0u64..).zip(partners).map(|(n, partner)| conversation(seed, n, ids[partner], &users)).collect();
     business.notes = (0..some(NOTES)).map(|n| note(seed, n as u64, &ids, &users)).collect();
     business.tasks = (0..some(TASKS)).map(|n| task(seed, n as u64, &ids, &users, now)).collect();
     let meetings = some(APPOINTMENTS);
@@ -190,9 +191,10 @@ fn contact(seed: u64, n: usize, count: usize, now: Millis, users: &[Id], fields:
     let place = pick(random, words::CITIES);
     let (company, industry, trade) = employer(random, seed, n, count);
     let added = now - span(random, 1095 * DAY);
-    let last_activity = now - idle(random).min(now - added);
     let email = (random.u8(..100) >= 12).then(|| compact(email(random, first, last, company.as_deref(), n)));
-    let customer = random.u8(..100) < 42;
+    let customer = random.u8(..100) < 48;
+    let tags = contact_tags(random, trade, customer);
+    let last_activity = now - ties::idle(random, customer, !tags.is_empty()).min(now - added);
     Contact {
         id: Id::derive(seed, Kind::Contact, n as u64),
         first_name: Some(first.into()),
@@ -203,7 +205,7 @@ fn contact(seed: u64, n: usize, count: usize, now: Millis, users: &[Id], fields:
         phone: (random.u8(..100) >= 4).then(|| compact(format!("+1{}555{:04}", place.3, (n * 7919) % 10_000))),
         kind: if customer { "customer".into() } else { "lead".into() },
         source: (random.u8(..100) >= 8).then(|| (*pick(random, words::SOURCES)).into()),
-        tags: contact_tags(random, trade),
+        tags,
         address: (random.u8(..100) < 70)
             .then(|| compact(format!("{} {}", random.u32(1..9900), pick(random, words::STREETS)))),
         city: Some(place.0.into()),
@@ -230,16 +232,6 @@ fn pick<'a, T>(random: &mut fastrand::Rng, list: &'a [T]) -> &'a T {
 /// A moment within `most`, to the millisecond.
 fn span(random: &mut fastrand::Rng, most: Millis) -> Millis {
     random.i64(HOUR..most)
-}
-
-/// How long ago the contact was last heard of: a few this week, a long tail after that.
-fn idle(random: &mut fastrand::Rng) -> Millis {
-    match random.u8(..100) {
-        0..12 => random.i64(10 * MINUTE..7 * DAY),
-        12..34 => random.i64(7 * DAY..30 * DAY),
-        34..66 => random.i64(30 * DAY..120 * DAY),
-        _ => random.i64(120 * DAY..900 * DAY),
-    }
 }
 
 /// Company, industry and the tag that fits. A few companies have many contacts.
@@ -296,8 +288,9 @@ fn ascii(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).map(plain).filter(char::is_ascii_alphanumeric).collect()
 }
 
-fn contact_tags(random: &mut fastrand::Rng, trade: &'static str) -> Vec<Text> {
-    if random.u8(..100) >= 55 {
+/// Customers are sorted into tags; of the leads only those that somebody works on.
+fn contact_tags(random: &mut fastrand::Rng, trade: &'static str, customer: bool) -> Vec<Text> {
+    if random.u8(..100) >= if customer { 92 } else { 15 } {
         return Vec::new();
     }
     let mut tags: Vec<Text> = Vec::new();
@@ -371,16 +364,15 @@ fn opportunity(business: &Business, n: u64, ids: &[(Id, Millis, Millis)], now: M
     }
 }
 
-fn conversation(seed: u64, n: usize, threads: usize, ids: &[(Id, Millis, Millis)], users: &[Id]) -> Conversation {
-    let random = &mut random(seed, Kind::Conversation, n as u64);
-    // Spread over the contacts so that nobody has two threads.
-    let (contact, known, active) = ids[n * ids.len() / threads];
+fn conversation(seed: u64, n: u64, partner: (Id, Millis, Millis), users: &[Id]) -> Conversation {
+    let random = &mut random(seed, Kind::Conversation, n);
+    let (contact, known, active) = partner;
     let past = random.u8(1..16);
     let first = if past == 1 { active } else { active - random.i64(0..(active - known).clamp(1, 200 * DAY)) };
     Conversation {
-        id: Id::derive(seed, Kind::Conversation, n as u64),
+        id: Id::derive(seed, Kind::Conversation, n),
         contact,
-        index: n as u64,
+        index: n,
         past,
         first,
         past_end: active,

@@ -17,6 +17,7 @@ mod deals;
 mod generate;
 mod record;
 mod talk;
+mod ties;
 mod words;
 
 /// A write that the business committed, in the order in which it happened.

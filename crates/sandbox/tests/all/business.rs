@@ -75,6 +75,48 @@ fn importance(row: &Value) -> u32 {
     (5 + tags + if row["type"] == "lead" { 2 } else { 0 } + recent).min(10)
 }
 
+/// Who matters has been spoken to lately, so that the list of those who wait is one that a person reads.
+#[tokio::test]
+async fn few_of_those_who_matter_wait_for_an_answer() {
+    for seed in 1..=4 {
+        let (_sandbox, client) = start(sandbox::Options { seed, ..options() }).await;
+        let contacts = last_contacts(&client).await;
+        let (mut waiting, mut never) = (0, 0);
+        for row in everyone(&client).await {
+            let importance = importance(&row);
+            let last = contacts.get(row["id"].as_str().unwrap());
+            never += usize::from(importance >= 8 && last.is_none());
+            let days = last.map_or(i64::MAX, |last| (now() - last).num_hours() / 24);
+            waiting += usize::from((importance >= 8 && days >= 14) || (importance >= 9 && days >= 7));
+        }
+        assert!((5..=25).contains(&waiting), "seed {seed}: {waiting} wait");
+        assert_eq!(never, 0, "seed {seed}: important, and never spoken to");
+        let future: Vec<_> = contacts.values().filter(|last| **last > now()).collect();
+        assert!(future.is_empty(), "seed {seed}: {future:?}");
+    }
+}
+
+/// When each contact was last spoken to: the messages that arrived, by the contact's id.
+async fn last_contacts(client: &Client) -> HashMap<String, DateTime<Utc>> {
+    let mut last = HashMap::new();
+    for channel in ["", "&channel=Email"] {
+        let mut cursor = String::new();
+        loop {
+            let location = client.location();
+            let path = format!("/conversations/messages/export?locationId={location}&limit=500{channel}{cursor}");
+            let answer = client.get(&path).await;
+            for message in answer.list("messages").iter().filter(|message| message["status"] != "failed") {
+                let at: DateTime<Utc> = message["dateAdded"].as_str().unwrap().parse().unwrap();
+                let seen = last.entry(message["contactId"].as_str().unwrap().to_owned()).or_insert(at);
+                *seen = (*seen).max(at);
+            }
+            let Some(next) = answer.body["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+    }
+    last
+}
+
 #[tokio::test]
 async fn the_inbox_holds_what_real_inboxes_hold() {
     let (_sandbox, client) = start(options()).await;
