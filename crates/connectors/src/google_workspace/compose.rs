@@ -109,9 +109,9 @@ fn words(field: &str, text: &str) -> Result<String> {
     }
     let mut parts = vec![String::new()];
     for letter in text.chars() {
-        // 45 bytes are 60 letters of base64, and an encoded word has at most 75.
+        // 39 bytes are a word of 64 letters, which fits behind `Subject: ` in a line of 76.
         match parts.last_mut() {
-            Some(part) if part.len() + letter.len_utf8() <= 45 => part.push(letter),
+            Some(part) if part.len() + letter.len_utf8() <= 39 => part.push(letter),
             _ => parts.push(letter.to_string()),
         }
     }
