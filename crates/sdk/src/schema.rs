@@ -129,7 +129,9 @@ fn name_any(schema: &mut Map<String, Value>) {
 fn name_types(schema: &mut Map<String, Value>) {
     let says = ["type", "enum", "const", "anyOf", "oneOf", "allOf", "not"];
     if !says.iter().any(|key| schema.contains_key(*key)) {
-        schema.insert("type".into(), json!(["object", "array", "string", "number", "boolean", "null"]));
+        // Each type apart: some clients do not know a list of types.
+        let types = ["object", "array", "string", "number", "boolean", "null"];
+        schema.insert("anyOf".into(), types.iter().map(|name| json!({ "type": name })).collect());
     }
 }
 
@@ -220,7 +222,8 @@ mod tests {
 
     #[test]
     fn a_property_that_may_be_anything_is_still_an_object_and_says_so() {
-        let any = json!({"type": ["object", "array", "string", "number", "boolean", "null"]});
+        let types = ["object", "array", "string", "number", "boolean", "null"];
+        let any = json!({"anyOf": types.map(|name| json!({ "type": name }))});
         assert_eq!(output::<Loose>()["properties"]["anything"], any);
         assert_eq!(input::<Loose>()["properties"]["anything"], any);
         assert_eq!(output::<Loose>()["properties"]["rows"]["items"]["properties"]["properties"], any);
