@@ -82,7 +82,7 @@ impl Connector for GoDaddy {
     type Config = Config;
 
     fn auth() -> Vec<Auth> {
-        vec![Auth::Keys(&[TOKEN]), Auth::Keys(&[KEY, SECRET])]
+        vec![Auth::Keys(&[KEY, SECRET]), Auth::Keys(&[TOKEN])]
     }
 
     /// A token was seen to have 600 requests in 20 minutes. Each endpoint's own limit is kept beside that.

@@ -87,6 +87,7 @@ pub const VARIABLES: &[Variable] = &[
     of("CF_ACCOUNT_ID", "connectors.cloudflare.account_id", Type::Text),
     secret("GODADDY_API_KEY"),
     secret("GODADDY_API_SECRET"),
+    secret("GODADDY_TOKEN"),
     secret("SLACK_BOT_TOKEN"),
     secret("SLACK_CLIENT_ID"),
     secret("SLACK_CLIENT_SECRET"),
