@@ -173,7 +173,9 @@ impl Connections {
     fn connection(&self, connector: &ErasedConnector, limits: Limits, account: &Account) -> Arc<Connection> {
         let outside = &self.outside;
         let (client, settings, observer) = (outside.client.clone(), outside.settings.clone(), outside.observer.clone());
-        let http = Connection::new(connector.id, client, limits, settings, observer);
+        let clock = outside.clock.clone();
+        let now = std::sync::Arc::new(move || clock.now());
+        let http = Connection::new(connector.id, client, limits, settings, observer).with_clock(now);
         Arc::new(match &outside.shared {
             Some(shared) => http.with_buckets(limits, shared.buckets(connector.id, &account.credentials)),
             None => http,

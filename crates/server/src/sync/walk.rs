@@ -22,6 +22,10 @@ const OVERLAP: Duration = Duration::minutes(5);
 /// A walk that was cut off longer ago begins anew.
 const RESUMABLE: Duration = Duration::hours(6);
 
+/// How often a page that came too early is asked for again, and the longest wait for it.
+const PATIENCE: usize = 5;
+const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(300);
+
 /// One sync.
 pub struct Work {
     pub app: Arc<App>,
@@ -138,8 +142,23 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Fetches a page. A vendor that says when to come back is asked again then: a walk has more time than a call.
     async fn fetch(&self, cursor: Option<Value>) -> Result<Batch> {
-        self.stream.fetch(&self.opened, Page { cursor, since: self.since }).await
+        let mut asked = 0;
+        loop {
+            let page = Page { cursor: cursor.clone(), since: self.since };
+            let error = match self.stream.fetch(&self.opened, page).await {
+                Err(e) if e.kind == Kind::RateLimited && asked < PATIENCE => e,
+                fetched => return fetched,
+            };
+            let Some(wait) = error.retry_after else { return Err(error) };
+            let left = (self.work.end - self.work.app.clock.now()).to_std().unwrap_or_default();
+            if wait > LONGEST_WAIT.min(left) {
+                return Err(error);
+            }
+            asked += 1;
+            tokio::time::sleep(wait).await;
+        }
     }
 
     async fn count(&mut self, fetched: usize, written: write::Written, next: Option<Value>) -> Result<()> {
