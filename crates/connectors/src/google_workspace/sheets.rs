@@ -52,7 +52,8 @@ impl JsonSchema for Cell {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"description": "Text, number, true/false; null is empty."})
+        // Each type apart: some clients do not know a list of types.
+        json_schema!({"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}]})
     }
 }
 
