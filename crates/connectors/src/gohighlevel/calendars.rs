@@ -216,7 +216,7 @@ pub(super) async fn booked_in(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 ) -> Result<Vec<Value>> {
-    let asked = calendars.to_vec().into_iter().map(|calendar| booked(api, calendar, from, to));
+    let asked = calendars.iter().cloned().map(|calendar| booked(api, calendar, from, to));
     let lists: Vec<Vec<Value>> = futures::stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     Ok(lists.into_iter().flatten().collect())
 }
