@@ -29,6 +29,8 @@ pub struct OAuth2 {
     /// RFC 7009; `None` where the vendor has none.
     pub revoke_url: Option<&'static str>,
     pub scopes: &'static [&'static str],
+    /// What stands between two scopes: a space (RFC 6749 §3.3), or a comma where the vendor wants that.
+    pub scope_separator: &'static str,
     /// RFC 7636, S256.
     pub pkce: bool,
     /// Further parameters of the authorization request.

@@ -70,6 +70,7 @@ const LOGIN: OAuth2 = OAuth2 {
     token_url: "https://api.amazon.com/auth/o2/token",
     revoke_url: None,
     scopes: &[],
+    scope_separator: " ",
     pkce: false,
     authorize_with: &[],
     client: ClientAuth::Form,

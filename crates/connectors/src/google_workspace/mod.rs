@@ -90,6 +90,7 @@ const OAUTH: OAuth2 = OAuth2 {
     token_url: "https://oauth2.googleapis.com/token",
     revoke_url: Some("https://oauth2.googleapis.com/revoke"),
     scopes: SCOPES,
+    scope_separator: " ",
     pkce: true,
     // Without these Google gives a refresh token only at the very first consent.
     authorize_with: &[("access_type", "offline"), ("prompt", "consent"), ("include_granted_scopes", "true")],

@@ -71,6 +71,7 @@ const INTUIT: OAuth2 = OAuth2 {
     token_url: "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer",
     revoke_url: Some("https://developer.api.intuit.com/v2/oauth2/tokens/revoke"),
     scopes: &["com.intuit.quickbooks.accounting"],
+    scope_separator: " ",
     pkce: false,
     authorize_with: &[],
     client: ClientAuth::Basic,

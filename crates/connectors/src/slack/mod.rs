@@ -47,6 +47,7 @@ const CLIENT: OAuth2 = OAuth2 {
     token_url: "https://slack.com/api/oauth.v2.access",
     revoke_url: None,
     scopes: &["chat:write", "channels:read", "channels:history", "groups:read", "groups:history"],
+    scope_separator: ",",
     pkce: false,
     authorize_with: &[],
     client: ClientAuth::Basic,

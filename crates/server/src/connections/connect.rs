@@ -74,7 +74,9 @@ impl Connections {
             let mut query = url.query_pairs_mut();
             let id = secrets.get(oauth.client_id.name).map(String::as_str).unwrap_or_default();
             query.append_pair("response_type", "code").append_pair("client_id", id);
-            query.append_pair("redirect_uri", &redirect).append_pair("scope", &oauth.scopes.join(" "));
+            query
+                .append_pair("redirect_uri", &redirect)
+                .append_pair("scope", &oauth.scopes.join(oauth.scope_separator));
             query.append_pair("state", &state).extend_pairs(oauth.authorize_with);
             if let Some(verifier) = &verifier {
                 let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));

@@ -203,6 +203,10 @@ impl Tokens {
             None => {}
         }
         let answer = request.form(&form).send().await.map_err(|e| self.named(e))?;
+        // Some refuse with 200.
+        if serde_json::from_slice::<Refusal>(&answer.body).is_ok_and(|said| !said.error.is_empty()) {
+            return Err(self.named(refusal(&answer)));
+        }
         answer.json()
     }
 
@@ -312,23 +316,28 @@ fn basic(client: &Client) -> String {
 }
 
 /// What a token endpoint says when it refuses (RFC 6749 §5.2).
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Refusal {
+    error: String,
+    error_description: String,
+}
+
 fn refusal(response: &Response) -> Error {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Refusal {
-        error: String,
-        error_description: String,
-    }
     let said: Refusal = serde_json::from_slice(&response.body).unwrap_or_default();
-    let kind = match said.error.as_str() {
-        "invalid_grant" | "invalid_client" | "unauthorized_client" | "invalid_scope" => Kind::Unauthenticated,
-        _ => sdk::http::kind_of(response.status),
-    };
-    let words = match said.error.as_str() {
-        "invalid_grant" => "the consent has ended or was withdrawn".to_owned(),
-        "invalid_client" | "unauthorized_client" => "the client id or the client secret is not accepted".to_owned(),
+    let ended = ["invalid_grant", "invalid_refresh_token", "invalid_code", "token_revoked", "invalid_auth"];
+    let unknown = ["invalid_client", "unauthorized_client", "invalid_client_id", "bad_client_secret"];
+    let error = said.error.as_str();
+    if ended.contains(&error) {
+        return Error::unauthenticated("the consent has ended or was withdrawn");
+    }
+    if unknown.contains(&error) {
+        return Error::unauthenticated("the client id or the client secret is not accepted");
+    }
+    let words = match error {
         "" => format!("the token endpoint answered {}", response.status),
         other => sdk::text::cut(&format!("{other} {}", said.error_description), 200),
     };
-    Error::new(kind, words)
+    let kind = if response.status.is_success() { Kind::Upstream } else { sdk::http::kind_of(response.status) };
+    Error::new(if error == "invalid_scope" { Kind::Unauthenticated } else { kind }, words)
 }

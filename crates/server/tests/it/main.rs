@@ -17,3 +17,4 @@ mod kill;
 mod outages;
 mod vault;
 mod ecosystems;
+mod oauth;

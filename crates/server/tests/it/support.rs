@@ -49,7 +49,7 @@ impl TestServer {
         TestServer { server, http: server::app::client().unwrap(), folder, database: None }
     }
 
-    async fn start(database: Option<TestStore>, change: Change) -> TestServer {
+    pub async fn start(database: Option<TestStore>, change: impl FnOnce(&mut Config)) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(&[]);
         config.server.data_dir = folder.path().to_owned();
