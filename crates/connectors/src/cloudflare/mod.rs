@@ -66,6 +66,7 @@ const TOKEN: Key = Key {
 impl Connector for Cloudflare {
     const ID: &'static str = "cloudflare";
     const TITLE: &'static str = "Cloudflare";
+    const ACCOUNT: &'static [&'static str] = &["base_url", "account_id"];
     type Config = Config;
 
     fn auth() -> Vec<Auth> {

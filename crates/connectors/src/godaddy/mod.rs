@@ -79,6 +79,7 @@ const SECRET: Key = Key { name: "secret", env: "GODADDY_API_SECRET", help: "show
 impl Connector for GoDaddy {
     const ID: &'static str = "godaddy";
     const TITLE: &'static str = "GoDaddy";
+    const ACCOUNT: &'static [&'static str] = &["base_url", "shopper_id"];
     type Config = Config;
 
     fn auth() -> Vec<Auth> {

@@ -41,9 +41,9 @@ pub struct Present {
 }
 
 /// The row of an answer; one without type or name is none.
-pub fn read(row: &Value) -> Option<Present> {
+pub fn read(row: &Value, domain: &str) -> Option<Present> {
     let kind = json::text(row, "type")?.to_uppercase();
-    let name = json::text(row, "name")?.to_lowercase();
+    let name = relative(&json::text(row, "name")?, domain);
     let data = json::text(row, "data").unwrap_or_default();
     let record = Record {
         name: if kind == "SRV" { service_name(row, &name) } else { name },
@@ -65,6 +65,7 @@ fn shown_data(row: &Value, kind: &str, data: String) -> String {
     let number = |key: &str| json::count(row, key).unwrap_or(0);
     match kind {
         "SRV" => format!("{} {} {} {}", number("priority"), number("weight"), number("port"), data),
+        "TXT" => unquoted(&data),
         "CAA" => json::text(row, "tag").map_or(data.clone(), |tag| format!("{tag} {data}")),
         _ => data,
     }
@@ -168,9 +169,15 @@ pub fn full(name: &str, domain: &str) -> String {
     if name == "@" { domain.to_owned() } else { format!("{name}.{domain}") }
 }
 
+/// Some have TXT in quotes, and some do not.
+fn unquoted(data: &str) -> String {
+    let data = data.trim();
+    data.strip_prefix('"').and_then(|data| data.strip_suffix('"')).unwrap_or(data).to_owned()
+}
+
 fn plain(kind: &str, data: &str) -> String {
     if kind == "TXT" {
-        return data.trim().trim_matches('"').to_owned();
+        return unquoted(data);
     }
     data.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_lowercase()
 }
@@ -189,7 +196,7 @@ mod tests {
             record("srv", "_sip._tls.example.com", "100 1 443 sip.example.net.").wanted("example.com").unwrap();
         let body = wanted.body().unwrap();
         assert_eq!((&body["name"], &body["service"], &body["port"]), (&json!("@"), &json!("_sip"), &json!(443)));
-        assert!(read(&body).unwrap().record.equals(&wanted));
+        assert!(read(&body, "example.com").unwrap().record.equals(&wanted));
         assert!(record("SRV", "sip", "443 x").wanted("example.com").is_err());
     }
 

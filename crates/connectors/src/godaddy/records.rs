@@ -44,7 +44,7 @@ async fn page_v3(api: &GoDaddy, domain: &str, filter: &Filter, page: u64, size: 
         ("totalRequired", Some("true".into())),
     ];
     let answer: Value = api.get(V3, &[domain])?.query(&query).send().await?.json()?;
-    let rows: Vec<Present> = json::list(&answer, "items").iter().filter_map(record::read).collect();
+    let rows: Vec<Present> = json::list(&answer, "items").iter().filter_map(|row| record::read(row, domain)).collect();
     let next = json::list(&answer, "links").iter().any(|link| link["rel"] == "next");
     Ok(Found { more: next && !rows.is_empty(), total: json::count(&answer, "totalItems"), rows })
 }
@@ -61,7 +61,7 @@ async fn page_v1(api: &GoDaddy, domain: &str, filter: &Filter, page: u64, size: 
     let answer: Value = request.query(&query).send().await?.json()?;
     let all = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let wanted = |present: &Present| filter.name.as_ref().is_none_or(|name| present.record.name == *name);
-    let rows = all.iter().filter_map(record::read).filter(wanted).collect();
+    let rows = all.iter().filter_map(|row| record::read(row, domain)).filter(wanted).collect();
     Ok(Found { rows, total: None, more: all.len() as u64 >= size })
 }
 

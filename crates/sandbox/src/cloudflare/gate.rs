@@ -13,7 +13,10 @@ use super::{
     envelope::Refusal,
     state::{Allowance, MOST},
 };
-use crate::{clock::Millis, world::World};
+use crate::{
+    clock::{Millis, moment},
+    world::World,
+};
 
 /// Whose token it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +62,7 @@ pub(crate) async fn admit(
             next.run(request).await
         }
     };
-    say(&mut response, allowance);
+    say(&mut response, allowance, now);
     Ok(response)
 }
 
@@ -89,12 +92,14 @@ fn malformed() -> Refusal {
     refusal
 }
 
-fn say(response: &mut Response, allowance: Allowance) {
+fn say(response: &mut Response, allowance: Allowance, now: Millis) {
     let Allowance { remaining, reset, allowed } = allowance;
     let headers = response.headers_mut();
     let texts = [
         ("ratelimit", format!("\"default\";r={remaining};t={reset}")),
         ("ratelimit-policy", format!("\"default\";q={MOST};w=300")),
+        // The simulated present, which clients take for theirs.
+        ("date", moment(now).format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
     ];
     for (name, text) in texts {
         if let Ok(value) = HeaderValue::from_str(&text) {
