@@ -6,6 +6,7 @@
 mod transport;
 mod sessions;
 mod resources;
+mod selection;
 mod prompts;
 mod progress;
 #[cfg(feature = "conformance")]
@@ -30,6 +31,7 @@ use crate::calls::{self, Outcome, Reply, Request};
 use crate::tools::Entry;
 
 use progress::Reporter;
+use selection::Selection;
 
 #[cfg(feature = "conformance")]
 pub use fixtures::Fixtures;
@@ -69,6 +71,14 @@ impl Mcp {
     }
 }
 
+impl Mcp {
+    /// Which tools the client's address selects.
+    fn selection(&self, context: &RequestContext<RoleServer>) -> Result<Selection, ErrorData> {
+        let query = context.extensions.get::<::http::request::Parts>().and_then(|parts| parts.uri.query());
+        Selection::read(query, &self.app.tools).map_err(|why| ErrorData::invalid_params(why, None))
+    }
+}
+
 impl ServerHandler for Mcp {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build();
@@ -85,7 +95,9 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let actor = self.actor(&context)?;
-        let visible = |entry: &&Arc<Entry>| !entry.spec.effect.is_outward() || actor.may(Scope::Write);
+        let selection = self.selection(&context)?;
+        let may = |entry: &Entry| !entry.spec.effect.is_outward() || actor.may(Scope::Write);
+        let visible = |entry: &&Arc<Entry>| may(entry) && selection.shows(entry);
         let tools =
             self.app.tools.iter().filter(visible).filter_map(|entry| self.described.get(&entry.id).cloned()).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
@@ -102,6 +114,11 @@ impl ServerHandler for Mcp {
     ) -> Result<CallToolResponse, ErrorData> {
         let actor = self.actor(&context)?;
         let arguments = Value::Object(request.arguments.unwrap_or_default());
+        if let Some(entry) = self.app.tools.find(&request.name)
+            && let Some(why) = self.selection(&context)?.refuses(entry, &arguments)
+        {
+            return Err(ErrorData::invalid_params(why, None));
+        }
         let reporter = Reporter::new(&context);
         let (progress, cancel) = (reporter.progress(), context.ct.clone());
         let call = Request { progress, cancel, ..Request::new(request.name, arguments) };

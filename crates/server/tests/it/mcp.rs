@@ -200,3 +200,57 @@ async fn who_accepts_only_json_gets_only_json() {
     }
     server.stop().await;
 }
+
+/// A client chooses by its address what its model has to read, and may choose to change nothing.
+#[tokio::test]
+async fn an_address_selects_tools_and_may_be_read_only() {
+    let server = TestServer::sqlite().await;
+    let ask = async |path: &str, method: &str, params: Value| -> Value {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let request = server.http.post(server.url(path)).bearer_auth(crate::support::KEY);
+        let request = request.header("mcp-protocol-version", "2025-11-25").json(&body);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let names = |answer: &Value| -> Vec<String> {
+        let tools = answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = names(&ask("/mcp", "tools/list", json!({})).await);
+    let few = names(&ask("/mcp?toolsets=contacts,cloudflare", "tools/list", json!({})).await);
+    assert!(few.len() > 5 && few.len() < all.len() / 2, "{few:?}");
+    assert!(few.iter().all(|name| name.starts_with("contacts_") || name.starts_with("cloudflare_")), "{few:?}");
+    let unknown = ask("/mcp?toolsets=contact", "tools/list", json!({})).await;
+    assert!(unknown["error"]["message"].as_str().unwrap().contains("quickbooks"), "{unknown}");
+
+    let reading = names(&ask("/mcp?read_only=true", "tools/list", json!({})).await);
+    assert!(!reading.contains(&"gohighlevel_add_tags".to_owned()), "{reading:?}");
+    let outside = json!({"name": "quickbooks_list_invoices", "arguments": {}});
+    let refused = ask("/mcp?toolsets=contacts", "tools/call", outside.clone()).await;
+    assert!(refused["error"]["message"].as_str().unwrap().contains("selects"), "{refused}");
+    assert_eq!(ask("/mcp", "tools/call", outside).await["result"]["isError"], false);
+
+    // A plan may be asked for where nothing may be changed.
+    let customer = |dry_run: bool| {
+        json!({"name": "quickbooks_create_customer",
+            "arguments": {"name": "Dry Run Ltd", "email": "dry@example.com", "dry_run": dry_run}})
+    };
+    let planned = ask("/mcp?read_only=true", "tools/call", customer(true)).await;
+    assert!(planned["result"]["structuredContent"]["plan"]["would"].is_string(), "{planned}");
+    let refused = ask("/mcp?read_only=true", "tools/call", customer(false)).await;
+    assert!(refused["error"]["message"].as_str().unwrap().contains("read-only"), "{refused}");
+    server.stop().await;
+}
+
+/// What a model has to read before it can begin, four letters a token: for everything, and for one tool.
+#[tokio::test]
+async fn the_catalogue_stays_within_its_budget() {
+    let server = TestServer::sqlite().await;
+    let list = server.rpc("tools/list", json!({})).await;
+    let tools = list["result"]["tools"].as_array().unwrap();
+    let cost = |tool: &Value| (tool["description"].to_string().len() + tool["inputSchema"].to_string().len()) / 4;
+    let dearest = tools.iter().max_by_key(|tool| cost(tool)).unwrap();
+    assert!(cost(dearest) <= 520, "{} costs {} tokens", dearest["name"], cost(dearest));
+    let all: usize = tools.iter().map(cost).sum();
+    assert!(all <= 220 * tools.len(), "{} tools cost {all} tokens", tools.len());
+    server.stop().await;
+}
