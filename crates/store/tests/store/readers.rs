@@ -61,6 +61,7 @@ async fn postgres_has_real_types() -> anyhow::Result<()> {
         "bigint",
         "boolean",
         "bytea",
+        "date",
         "double precision",
         "integer",
         "jsonb",
