@@ -24,6 +24,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/account", get(account))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/effects", get(effects))
+        .route("/mails", get(mails))
         .route("/stats", get(stats))
         .route("/contacts", post(create_contact))
         .route("/contacts/{number}", get(contact).put(update_contact).delete(delete_contact))
@@ -55,6 +56,10 @@ async fn clear_faults(State(world): State<Arc<World>>) -> StatusCode {
 
 async fn effects(State(world): State<Arc<World>>) -> Response {
     Json(json!({"effects": world.business().effects})).into_response()
+}
+
+async fn mails(State(world): State<Arc<World>>) -> Response {
+    Json(json!({"mails": world.post().mails})).into_response()
 }
 
 async fn stats(State(world): State<Arc<World>>) -> Response {

@@ -35,7 +35,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     business.enforce_limits = !options.no_limits;
     let sandbox = ::sandbox::start(business, ([127, 0, 0, 1], options.port).into()).await?;
     let account = sandbox.gohighlevel();
-    let reach = serde_json::json!({
+    let mut reach = serde_json::json!({
         "gohighlevel": {
             "base_url": sandbox.url(),
             "v1_base_url": format!("{}/v1", sandbox.url()),
@@ -47,6 +47,9 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
             "webhook_public_key": account.webhook_public_key,
         }
     });
+    for connector in connectors::all().into_iter().filter(|connector| connector.id != "gohighlevel") {
+        reach[connector.id] = serde_json::to_value(sandbox.account(connector.id))?;
+    }
     println!("{}", serde_json::to_string_pretty(&reach)?);
     asked_to_end().await;
     sandbox.shutdown().await;
