@@ -85,7 +85,14 @@ impl Sql {
     /// Writes the FROM of those rows `c` of a vendor's table that have one of these ids, each looked up by itself: with
     /// a plain condition, PostgreSQL may compare every row of the ecosystem with every id. Locked in the order of the
     /// ids, so that two who want the same rows cannot block each other.
-    pub(crate) fn from_vendor_ids(&mut self, table: &str, tenant: &str, ecosystem: &str, ids: &[&str], lock: bool) {
+    pub(crate) fn push_from_vendor_ids(
+        &mut self,
+        table: &str,
+        tenant: &str,
+        ecosystem: &str,
+        ids: &[&str],
+        lock: bool,
+    ) {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
         let ids = serde_json::Value::from(ids).to_string();

@@ -129,7 +129,7 @@ struct Known {
 
 async fn known(tx: &Tx, table: Table, ecosystem: &str, vendor_ids: &[&str]) -> Result<HashMap<String, Known>> {
     let mut sql = tx.sql("SELECT c.id, c.vendor_id, c.data_hash, c.deleted_at");
-    sql.from_vendor_ids(table.name, tx.tenant_id(), ecosystem, vendor_ids, true);
+    sql.push_from_vendor_ids(table.name, tx.tenant_id(), ecosystem, vendor_ids, true);
     let rows = Known::find_by_statement(sql.statement()).all(tx.connection()).await?;
     Ok(rows.into_iter().map(|row| (row.vendor_id.clone(), row)).collect())
 }

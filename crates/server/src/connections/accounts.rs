@@ -140,7 +140,7 @@ impl Connections {
                 let subject = account.config[service.subject].as_str().map(str::to_owned);
                 let key = KeyFile::read(credentials.get(service.key.name)?, service.scopes, subject)?;
                 let url = key.token_uri.clone();
-                (Grant::ServiceAccount(key), url.unwrap_or_default())
+                (Grant::ServiceAccount(Box::new(key)), url.unwrap_or_default())
             }
             _ => return Ok(None),
         };

@@ -41,7 +41,7 @@ pub(super) struct Tokens {
 /// What is shown to the token endpoint.
 pub(super) enum Grant {
     Refresh { client: Client },
-    ServiceAccount(KeyFile),
+    ServiceAccount(Box<KeyFile>),
 }
 
 /// This installation at the vendor's authorization server.

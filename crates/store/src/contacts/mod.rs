@@ -124,7 +124,7 @@ pub async fn ids_by_vendor_id(tenant: &Tenant, ecosystem: &str, vendor_ids: &[&s
         vendor_id: String,
     }
     let mut sql = tenant.sql("SELECT c.id, c.vendor_id");
-    sql.from_vendor_ids("contacts", tenant.id(), ecosystem, vendor_ids, false);
+    sql.push_from_vendor_ids("contacts", tenant.id(), ecosystem, vendor_ids, false);
     let rows = Known::find_by_statement(sql.statement()).all(tenant.read()).await?;
     Ok(rows.into_iter().map(|row| (row.vendor_id, row.id)).collect())
 }

@@ -127,7 +127,7 @@ async fn known(tx: &Tx, ecosystem: &str, vendor_ids: &[&str]) -> Result<HashMap<
         "SELECT c.id, c.vendor_id, c.data_hash, c.deleted_at, c.importance, x.own_nicknames, x.custom_tags, \
          x.company_info",
     );
-    sql.from_vendor_ids("contacts", tx.tenant_id(), ecosystem, vendor_ids, true);
+    sql.push_from_vendor_ids("contacts", tx.tenant_id(), ecosystem, vendor_ids, true);
     sql.push(" JOIN contact_context x ON x.contact_id = c.id");
     let rows = Known::find_by_statement(sql.statement()).all(tx.connection()).await?;
     Ok(rows.into_iter().map(|row| (row.vendor_id.clone(), row)).collect())
