@@ -20,9 +20,9 @@ use super::scoring::{Part, Warmth, health, importance};
 use super::times::ago;
 use crate::unavailable;
 
-/// Everything that is known of one customer across all systems: identity, notes, importance and relationship health,
-/// open opportunities, invoices with balance, orders, documents, last interactions and mails, open approvals, and what is
-/// not connected. Use it before a call, or for "does X have any invoices?". Each part names its source and age.
+/// Everything that is known of one customer across all systems: identity, notes, importance, relationship health, open
+/// opportunities, invoices with balance, orders, documents, talks and mails, open approvals. Use it before a call, or for
+/// "does X have any invoices?". Each part names its source and age.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct View360 {
