@@ -74,9 +74,9 @@ impl App {
             vault: Arc::new(Vault::new(&config, &parts.clock)?),
             clock: parts.clock.clone(),
         };
-        let connections = Connections::new(connectors::all(), &config, &sandbox, outside).await?;
-        let policy = Policy::new(&config.policy);
-        let tools = Catalogue::new(&connectors::all(), built_in(), &policy)?;
+        let (connectors, policy) = (connectors::all(), Policy::new(&config.policy));
+        let tools = Catalogue::new(&connectors, built_in(), &policy)?;
+        let connections = Connections::new(connectors, &config, &sandbox, outside).await?;
         let runs = Runs::new(store.clone(), parts.clock.clone(), crate::runs::Settings::default());
         let app = Arc::new(App {
             policy,

@@ -69,7 +69,7 @@ pub async fn report(app: &Arc<App>) -> Report {
 async fn sync_state(app: &Arc<App>) -> SyncState {
     let every_minutes = app.config.sync.every_minutes;
     let tenant = app.store.tenant(crate::actor::DEFAULT_TENANT);
-    let last_success = store::sync_runs::last_success(&tenant).await.ok().flatten();
+    let last_success = crate::sync::last_success(app, &tenant).await.ok().flatten();
     let oldest = app.clock.now() - chrono::Duration::minutes(i64::from(every_minutes) * 3);
     SyncState { fresh: last_success.is_some_and(|at| at >= oldest), last_success, every_minutes }
 }

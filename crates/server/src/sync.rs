@@ -272,9 +272,16 @@ pub async fn schedule(app: &Arc<App>) -> Result<()> {
     Ok(())
 }
 
-/// When a sync last succeeded.
-pub async fn last_success(tenant: &store::Tenant) -> Result<Option<DateTime<Utc>>> {
-    store::sync_runs::last_success(tenant).await.map_err(crate::unavailable)
+/// When every ecosystem that is copied had last been copied with success: the oldest of these moments, or `None` where
+/// one never was.
+pub async fn last_success(app: &App, tenant: &store::Tenant) -> Result<Option<DateTime<Utc>>> {
+    let mut oldest: Option<DateTime<Utc>> = None;
+    for ecosystem in copied(app) {
+        let last = store::sync_runs::last_success(tenant, ecosystem).await.map_err(crate::unavailable)?;
+        let Some(last) = last else { return Ok(None) };
+        oldest = Some(oldest.map_or(last, |oldest| oldest.min(last)));
+    }
+    Ok(oldest)
 }
 
 impl Report {

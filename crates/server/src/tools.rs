@@ -1,7 +1,7 @@
 //! The catalogue: every tool by its canonical id, wherever it is implemented.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sdk::connector::ErasedTool;
 use sdk::{ErasedConnector, Error, Result, Spec, Tool};
@@ -29,7 +29,8 @@ pub struct Entry {
     /// SHA-256 of what a model sees of the tool; an approval holds for one version.
     pub version: String,
     pub run: Run,
-    validator: jsonschema::Validator,
+    /// Made when the tool is first called: most are not, and each takes memory.
+    validator: OnceLock<jsonschema::Validator>,
 }
 
 /// Where a tool is implemented.
@@ -87,22 +88,30 @@ impl Catalogue {
 impl Entry {
     /// Checks the arguments; the message names the field.
     pub fn validate(&self, arguments: &Value) -> Result<()> {
-        if self.validator.is_valid(arguments) {
+        let validator = self.validator()?;
+        if validator.is_valid(arguments) {
             return Ok(());
         }
-        let faults: Vec<String> = self.validator.iter_errors(arguments).take(5).map(|fault| say(&fault)).collect();
+        let faults: Vec<String> = validator.iter_errors(arguments).take(5).map(|fault| say(&fault)).collect();
         Err(Error::invalid_input(faults.join("; ")))
+    }
+
+    fn validator(&self) -> Result<&jsonschema::Validator> {
+        if let Some(validator) = self.validator.get() {
+            return Ok(validator);
+        }
+        let made = jsonschema::validator_for(&self.spec.input)
+            .map_err(|e| Error::internal(format!("the schema of {} is not valid: {e}", self.id)))?;
+        Ok(self.validator.get_or_init(|| made))
     }
 
     fn new(ecosystem: &'static str, mut spec: Spec, run: Run, policy: &Policy) -> Result<Entry> {
         let id = format!("{ecosystem}.{}", spec.name);
-        let validator = jsonschema::validator_for(&spec.input)
-            .map_err(|e| Error::internal(format!("the schema of {id} is not valid: {e}")))?;
         if policy.may_ask(&id, spec.effect) {
             spec.output = or_pending(&spec.output);
         }
         let version = hex::encode(Sha256::digest(format!("{}\n{}\n{}", id, spec.description, spec.input)));
-        Ok(Entry { mcp_name: id.replace('.', "_"), id, ecosystem, spec, version, run, validator })
+        Ok(Entry { mcp_name: id.replace('.', "_"), id, ecosystem, spec, version, run, validator: OnceLock::new() })
     }
 }
 

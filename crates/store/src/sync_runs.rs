@@ -111,12 +111,12 @@ pub async fn last_of_each(tenant: &Tenant) -> Result<Vec<SyncRun>> {
     Ok(sync_runs::Entity::find().from_raw_sql(sql.statement()).all(tenant.read()).await?)
 }
 
-/// When a sync of contacts last ended well.
-pub async fn last_success(tenant: &Tenant) -> Result<Option<DateTime<Utc>>> {
+/// When a sync of any stream of this ecosystem last ended well.
+pub async fn last_success(tenant: &Tenant, ecosystem: &str) -> Result<Option<DateTime<Utc>>> {
     use sync_runs::{Column, Entity};
     let query = Entity::find()
         .filter(Column::TenantId.eq(tenant.id()))
-        .filter(Column::Stream.eq("contacts"))
+        .filter(Column::Ecosystem.eq(ecosystem))
         .filter(Column::State.eq("done"));
     let newest = query.order_by_desc(Column::StartedAt).one(tenant.read()).await?;
     Ok(newest.and_then(|run| run.finished_at))

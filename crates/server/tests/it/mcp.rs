@@ -248,6 +248,9 @@ async fn the_catalogue_stays_within_its_budget() {
     let list = server.rpc("tools/list", json!({})).await;
     let tools = list["result"]["tools"].as_array().unwrap();
     let cost = |tool: &Value| (tool["description"].to_string().len() + tool["inputSchema"].to_string().len()) / 4;
+    for tool in tools {
+        assert!(jsonschema::validator_for(&tool["inputSchema"]).is_ok(), "{}", tool["name"]);
+    }
     let dearest = tools.iter().max_by_key(|tool| cost(tool)).unwrap();
     assert!(cost(dearest) <= 520, "{} costs {} tokens", dearest["name"], cost(dearest));
     let all: usize = tools.iter().map(cost).sum();

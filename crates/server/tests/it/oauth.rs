@@ -86,6 +86,12 @@ async fn a_consent_is_bound_to_who_began_it_and_good_once() {
     let (status, body) = invoices(&server).await;
     assert_eq!((status, &body["metadata"]["source"]), (200, &json!("live")), "{body}");
 
+    // Fresh is what is connected; the rest is not copied.
+    let synced = server.data("system.sync", json!({})).await;
+    assert_eq!(synced["syncs"].as_array().map(Vec::len), Some(1), "{synced}");
+    let health = server.data("system.health", json!({})).await;
+    assert_eq!(health["sync"]["fresh"], true, "{health}");
+
     // Nothing in the database is a token.
     let token = store::vault::token(&app.store.tenant("default"), "quickbooks").await.unwrap().unwrap();
     let sealed = token.refresh_token.unwrap();
