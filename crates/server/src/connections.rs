@@ -20,6 +20,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use store::Tenant;
 use store::connections::Before;
+use store::vault::Credential;
 use uuid::Uuid;
 
 use crate::actor::DEFAULT_TENANT;
@@ -27,6 +28,7 @@ use crate::app::App;
 use crate::calls::Source;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::sync;
 use crate::vault::Vault;
 
 pub use connect::{Connection as NewConnection, Consent, disconnect, rotate, test};
@@ -55,6 +57,8 @@ pub struct Connected {
     credential: Option<Uuid>,
     /// Why it cannot be opened, although it is connected.
     trouble: Option<String>,
+    /// What the vendor refused when it was asked last; a person has to look.
+    attention: Option<String>,
     account: Option<String>,
 }
 
@@ -142,10 +146,21 @@ impl Connections {
     pub async fn present(&self, ecosystem: &str) -> Result<Arc<Connected>> {
         let connected = self.get(ecosystem)?;
         let row = store::vault::get(&self.outside.tenant, ecosystem).await.map_err(crate::unavailable)?;
-        if row.map(|row| row.id) == connected.credential {
-            return Ok(connected);
+        if connected.is_of(row.as_ref()) { Ok(connected) } else { self.reload(ecosystem).await }
+    }
+
+    /// Reads anew what another process has changed. True: there was anything.
+    pub async fn look_again(&self) -> Result<bool> {
+        let rows = store::vault::list(&self.outside.tenant).await.map_err(crate::unavailable)?;
+        let mut changed = false;
+        for connected in self.iter().collect::<Vec<_>>() {
+            let ecosystem = connected.connector.id;
+            if !connected.is_of(rows.iter().find(|row| row.ecosystem == ecosystem)) {
+                self.reload(ecosystem).await?;
+                changed = true;
+            }
         }
-        self.reload(ecosystem).await
+        Ok(changed)
     }
 
     /// Reads a connection anew.
@@ -166,8 +181,9 @@ impl Connections {
         };
         let http = self.connection(&connector, limits, &account);
         let tokens = self.tokens(&connector, &account).await?;
-        let Account { source, config, credentials, credential, trouble, name, .. } = account;
-        Ok(Connected { connector, source, config, credentials, http, tokens, credential, trouble, account: name })
+        let Account { source, config, credentials, credential, trouble, attention, name, .. } = account;
+        let account = name;
+        Ok(Connected { connector, source, config, credentials, http, tokens, credential, trouble, attention, account })
     }
 
     fn connection(&self, connector: &ErasedConnector, limits: Limits, account: &Account) -> Arc<Connection> {
@@ -184,6 +200,12 @@ impl Connections {
 }
 
 impl Connected {
+    /// Whether it was made from this row of the vault, as it is now.
+    fn is_of(&self, row: Option<&Credential>) -> bool {
+        let needs_attention = row.is_some_and(|row| row.state == NEEDS_ATTENTION);
+        row.map(|row| row.id) == self.credential && needs_attention == self.attention.is_some()
+    }
+
     /// What a call needs, with a fresh token.
     pub async fn open(&self, call: Call) -> Result<Opening> {
         if let Some(trouble) = &self.trouble {
@@ -206,25 +228,23 @@ impl Connected {
 
     /// Which account this is, so that a change of account is noticed. It holds no secret.
     pub fn origin(&self) -> String {
-        let mut known: Vec<&str> = self.connector.account.iter().filter_map(|key| self.config[*key].as_str()).collect();
-        match self.source {
+        let text = |key: &&str| self.config[*key].as_str().filter(|text| !text.is_empty());
+        let id = self.connector.account.last().and_then(text).filter(|id| !id.contains("://"));
+        if self.source == Source::Sample {
             // The built-in business listens on another port every time.
-            Source::Sample => {
-                let id = known.pop().filter(|id| !id.contains("://"));
-                format!("sample:{}", id.unwrap_or_default())
-            }
-            _ if self.account_is_configured() => format!("live:{}", known.join(" ")),
-            _ if let Some(account) = &self.account => format!("live:{} {account}", known.join(" ")),
+            return format!("sample:{}", id.unwrap_or_default());
+        }
+        let mut known: Vec<String> = self.connector.account.iter().filter_map(text).map(str::to_owned).collect();
+        match (id, &self.account) {
+            (Some(_), _) => {}
+            (None, Some(account)) => known.push(account.clone()),
             // A key that names its account itself, and only itself.
-            _ => {
+            (None, None) => {
                 let keys = self.credentials.secrets().fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
-                format!("live:{} {}", known.join(" "), hex::encode(&keys.finalize()[..8])).replace(": ", ":")
+                known.push(hex::encode(&keys.finalize()[..8]));
             }
         }
-    }
-
-    fn account_is_configured(&self) -> bool {
-        self.connector.account.last().is_some_and(|key| self.config[*key].as_str().is_some_and(|id| !id.is_empty()))
+        format!("live:{}", known.join(" "))
     }
 
     /// Another process may have connected another account since this one started; then nothing of
@@ -241,9 +261,10 @@ impl Connected {
     }
 
     pub fn describe(&self) -> Description {
-        let state = match (self.source, &self.trouble) {
+        let reason = self.trouble.clone().or_else(|| self.attention.clone());
+        let state = match (self.source, &reason) {
             (Source::Sample, _) => "not_connected",
-            (_, Some(_)) => "needs_attention",
+            (_, Some(_)) => NEEDS_ATTENTION,
             _ => "connected",
         };
         let to_connect = if self.source == Source::Sample { self.ways_to_connect() } else { Vec::new() };
@@ -253,7 +274,7 @@ impl Connected {
             source: self.source.as_str().into(),
             state: state.into(),
             account: self.account.clone(),
-            reason: self.trouble.clone(),
+            reason,
             to_connect,
         }
     }
@@ -274,6 +295,9 @@ impl Connected {
     }
 }
 
+/// The state of a connection that a person has to look after.
+const NEEDS_ATTENTION: &str = "needs_attention";
+
 /// Nobody has to spare the sample business.
 const FASTEST: u32 = 1_000_000;
 
@@ -285,6 +309,13 @@ fn refuse_unknown_sections(connectors: &[ErasedConnector], config: &Config) -> R
     }
 }
 
+/// After a connection has changed: the brain and the schedules follow, those of the other ecosystems too, because the
+/// sample business leaves when the first account is connected and comes back when the last one goes.
+pub async fn settle(app: &App) -> Result<()> {
+    notice_changed_accounts(app).await?;
+    sync::schedule(app).await
+}
+
 /// Puts the rows of another account away before the brain answers from them: sample rows are
 /// removed, those of another account of the business are marked deleted.
 pub async fn notice_changed_accounts(app: &App) -> Result<()> {
@@ -294,8 +325,7 @@ pub async fn notice_changed_accounts(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// The same for one connection.
-pub async fn notice_changed_account(app: &App, connected: &Connected) -> Result<()> {
+async fn notice_changed_account(app: &App, connected: &Connected) -> Result<()> {
     let tenant = app.store.tenant(DEFAULT_TENANT);
     let ecosystem = connected.connector.id;
     let origin = match connected.source {

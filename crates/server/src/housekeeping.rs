@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::actor::DEFAULT_TENANT;
 use crate::app::App;
-use crate::approvals;
 use crate::runs::{Every, Failure, Job, Schedule};
+use crate::{approvals, connections};
 
 const RUN: &str = "housekeeping";
 const EVERY_SECONDS: i64 = 300;
@@ -44,6 +44,9 @@ pub async fn schedule(app: &Arc<App>) -> Result<()> {
 }
 
 async fn tidy(app: &Arc<App>) -> Result<()> {
+    if app.connections.look_again().await? {
+        connections::settle(app).await?;
+    }
     app.audit.finish_interrupted().await?;
     approvals::tidy(app).await?;
     app.runs.purge(KEPT_RUNS).await?;

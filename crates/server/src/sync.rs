@@ -248,7 +248,7 @@ async fn tick(app: &Arc<App>, job: &Job, input: Value) -> Result<Value, Failure>
 }
 
 /// Incremental every so many minutes, full every night, and at once where the brain is empty; each ecosystem by itself.
-pub async fn schedule(app: &Arc<App>) -> Result<()> {
+pub async fn schedule(app: &App) -> Result<()> {
     let tenant = app.store.tenant(DEFAULT_TENANT);
     let settings = &app.config.sync;
     for connected in app.connections.iter().filter(|connected| !connected.connector.streams.is_empty()) {

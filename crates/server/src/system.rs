@@ -223,5 +223,7 @@ struct ConnectionList {
 }
 
 async fn list_connections(scope: &Scope, _: ListConnections) -> Result<ConnectionList> {
+    // One that was connected or has ended since, here or in another process, is shown as it is.
+    scope.app.connections.look_again().await?;
     Ok(ConnectionList { connections: scope.app.connections.iter().map(|connected| connected.describe()).collect() })
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use sdk::connector::ErasedTool;
 use sdk::{Effect, Error, Kind, Result, http};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Begun, Done, Request, answer};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::brain;
+use crate::connections::Connected;
 use crate::tools::Entry;
 
 /// What the brain gets of a call's time when the vendor has used up the rest.
@@ -55,19 +57,25 @@ pub(super) async fn at_vendor(
         deadline: begun.started + entry.spec.deadline.saturating_sub(STAND_IN),
     };
     let connected = app.connections.present(entry.ecosystem).await?;
-    let (opening, source) = (connected.open(call.clone()).await?, connected.source);
-    let credentials = opening.credentials.clone();
-    let mut outcome = tool.run(opening, request.arguments.clone()).await;
-    // A token that the vendor no longer takes is replaced once; what was refused was not carried out.
-    if matches!(&outcome, Err(e) if e.kind == Kind::Unauthenticated) && connected.forget_token(&credentials).await {
-        outcome = tool.run(connected.open(call).await?, request.arguments.clone()).await;
-    }
-    match outcome {
+    let source = connected.source;
+    match ask(&connected, tool, request, call).await {
         Ok(data) => Ok(answer::kept(data, source, None)),
         Err(e) if entry.spec.effect == Effect::Read && is_outage(&e) => {
             instead(app, actor, entry, request, begun, e, source).await
         }
         Err(e) => Err(e),
+    }
+}
+
+/// Asks with a fresh token. One that the vendor no longer takes is replaced once: what was refused was not carried out.
+async fn ask(connected: &Connected, tool: &ErasedTool, request: &Request, call: http::Call) -> Result<Value> {
+    let opening = connected.open(call.clone()).await?;
+    let credentials = opening.credentials.clone();
+    match tool.run(opening, request.arguments.clone()).await {
+        Err(e) if e.kind == Kind::Unauthenticated && connected.forget_token(&credentials).await => {
+            tool.run(connected.open(call).await?, request.arguments.clone()).await
+        }
+        outcome => outcome,
     }
 }
 

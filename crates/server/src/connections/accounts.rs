@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::service_account::KeyFile;
 use super::tokens::{Client, Grant, Held, Kept, Tokens};
-use super::{Connections, FASTEST};
+use super::{Connections, FASTEST, NEEDS_ATTENTION};
 use crate::calls::Source;
 use crate::config::Config;
 
@@ -26,6 +26,7 @@ pub(super) struct Account {
     pub(super) auth: Option<Auth>,
     pub(super) credential: Option<Uuid>,
     pub(super) trouble: Option<String>,
+    pub(super) attention: Option<String>,
     pub(super) name: Option<String>,
 }
 
@@ -56,6 +57,7 @@ impl Connections {
                 auth,
                 credential: None,
                 trouble: None,
+                attention: None,
                 name: None,
             });
         }
@@ -75,6 +77,7 @@ impl Connections {
             auth,
             credential: None,
             trouble: None,
+            attention: None,
             name: None,
         })
     }
@@ -96,11 +99,8 @@ impl Connections {
         if let Ok(kept) = generic_of(connector.id, &mut config) {
             generic = kept.or(generic);
         }
-        let trouble = match (&opened, row.state.as_str()) {
-            (Err(e), _) => Some(e.message.clone()),
-            (_, "needs_attention") => row.reason.clone().or_else(|| Some("it needs attention".into())),
-            _ => None,
-        };
+        let trouble = opened.as_ref().err().map(|e| e.message.clone());
+        let attention = (row.state == NEEDS_ATTENTION).then(|| row.reason.clone().unwrap_or_default());
         let auth = connector.auth.iter().find(|auth| name_of(auth) == row.auth).cloned();
         Account {
             source: Source::Live,
@@ -110,6 +110,7 @@ impl Connections {
             auth,
             credential: Some(row.id),
             trouble,
+            attention,
             name: row.account_name.or(row.account_id),
         }
     }
@@ -164,7 +165,8 @@ impl Connections {
         let kept = (account.source == Source::Live)
             .then(|| Kept { tenant: outside.tenant.clone(), vault: outside.vault.clone() });
         let seed: Option<SecretString> = account.credentials.get(REFRESH_TOKEN).ok().map(Into::into);
-        let held = Held { refresh: seed.clone().filter(|_| kept.is_none()), ..Held::default() };
+        let dead = account.attention.clone();
+        let held = Held { refresh: seed.clone().filter(|_| kept.is_none()), dead, ..Held::default() };
         Ok(Tokens {
             grant,
             token_url,

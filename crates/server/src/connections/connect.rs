@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::accounts::{self, Account, REFRESH_TOKEN};
 use super::tokens::{Client, Grant, Held, Kept};
-use super::{Connections, notice_changed_account};
+use super::{Connections, NEEDS_ATTENTION, settle};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::calls::Source;
@@ -119,6 +119,7 @@ impl Connections {
             auth: Some(Auth::OAuth2(consent.oauth)),
             credential: None,
             trouble: None,
+            attention: None,
             name: None,
             credentials: credentials.clone(),
         };
@@ -166,6 +167,7 @@ impl Connections {
             auth: Some(auth),
             credential: None,
             trouble: None,
+            attention: None,
             name: None,
             credentials: collected(&secrets),
         };
@@ -227,8 +229,8 @@ impl Connections {
         let detail = json!({"ecosystem": connector.id, "account": proven, "auth": auth});
         app.audit.event(tenant.id(), "connected", None, by, &detail).await?;
         rows::put(tenant, new, token, app.clock.now()).await.map_err(crate::unavailable)?;
-        let connected = self.reload(connector.id).await?;
-        notice_changed_account(app, &connected).await
+        self.reload(connector.id).await?;
+        settle(app).await
     }
 }
 
@@ -283,7 +285,7 @@ pub async fn test(app: &App, ecosystem: &str) -> Result<sdk::Account> {
     };
     if connected.credential.is_some() {
         let (state, reason) = match &outcome {
-            Err(e) if e.kind == sdk::Kind::Unauthenticated => ("needs_attention", Some(e.message.as_str())),
+            Err(e) if e.kind == sdk::Kind::Unauthenticated => (NEEDS_ATTENTION, Some(e.message.as_str())),
             _ => ("connected", None),
         };
         let tenant = &app.connections.outside.tenant;
@@ -306,8 +308,8 @@ pub async fn disconnect(app: &App, by: &Actor, ecosystem: &str) -> Result<String
     let detail = json!({"ecosystem": ecosystem, "revoked_at_vendor": revoked.is_ok()});
     app.audit.event(tenant.id(), "disconnected", None, by, &detail).await?;
     rows::remove(tenant, ecosystem).await.map_err(crate::unavailable)?;
-    let connected = app.connections.reload(ecosystem).await?;
-    notice_changed_account(app, &connected).await?;
+    app.connections.reload(ecosystem).await?;
+    settle(app).await?;
     Ok(match revoked {
         Ok(true) => "Revoked at the vendor and wiped here.".into(),
         Ok(false) => "Wiped here. Delete the key at the vendor too.".into(),

@@ -239,7 +239,8 @@ impl Tokens {
 
     async fn note_trouble(&self, why: &str) {
         let Some(kept) = &self.kept else { return };
-        let noted = rows::set_state(&kept.tenant, self.ecosystem, "needs_attention", Some(why), self.clock.now()).await;
+        let noted =
+            rows::set_state(&kept.tenant, self.ecosystem, super::NEEDS_ATTENTION, Some(why), self.clock.now()).await;
         if let Err(e) = noted {
             tracing::warn!(ecosystem = self.ecosystem, error = %e, "the state of the connection could not be noted");
         }
