@@ -177,17 +177,18 @@ async fn mark_seen(tx: &Tx, table: Table, run_id: Uuid, ids: &[i64], now: DateTi
     Ok(())
 }
 
-/// Marks rows deleted that a complete run did not see; see [`crate::contacts::mark_missing_deleted`].
+/// Marks rows of a table, `contacts` among them, deleted that a complete run over the ecosystem did not see. What was
+/// written after the run began (by a webhook, or by a call of ours) stays.
 pub async fn mark_missing_deleted(
     tenant: &Tenant,
-    table: Table,
+    table: &'static str,
     ecosystem: &str,
     run_id: Uuid,
     started_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<u64> {
     let mut sql = tenant.sql("UPDATE ");
-    sql.push(table.name).push(" SET deleted_at = ").bind(micros(now));
+    sql.push(table).push(" SET deleted_at = ").bind(micros(now));
     sql.push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
     sql.push(" AND deleted_at IS NULL AND (seen_run IS NULL OR seen_run <> ").bind(run_id);
     sql.push(") AND last_synced < ").bind(micros(started_at));

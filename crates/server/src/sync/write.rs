@@ -47,7 +47,7 @@ pub(super) async fn records(work: &Work, stream: &str, run: Uuid, records: Vec<R
 }
 
 async fn mark_gone(work: &Work, stream: &str, gone: &[String], now: DateTime<Utc>) -> Result<u64> {
-    let table = rows::table_of(stream).map_or("contacts", |table| table.name);
+    let Some(table) = marked(stream) else { return Ok(0) };
     let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
     vendor_rows::mark_deleted(&work.tenant, table, work.ecosystem, &gone, now).await.map_err(crate::unavailable)
 }
@@ -60,13 +60,14 @@ pub(super) async fn deletions(
     started_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<u64> {
-    let (tenant, ecosystem) = (&work.tenant, work.ecosystem);
-    let deleted = match rows::table_of(stream) {
-        Some(table) => vendor_rows::mark_missing_deleted(tenant, table, ecosystem, run, started_at, now).await,
-        None if stream == "contacts" => contacts::mark_missing_deleted(tenant, ecosystem, run, started_at, now).await,
-        None => Ok(0),
-    };
+    let Some(table) = marked(stream) else { return Ok(0) };
+    let deleted = vendor_rows::mark_missing_deleted(&work.tenant, table, work.ecosystem, run, started_at, now).await;
     deleted.map_err(crate::unavailable)
+}
+
+/// The table whose rows are marked when the vendor has them no more. What was said between people stays said.
+fn marked(stream: &str) -> Option<&'static str> {
+    if stream == "contacts" { Some("contacts") } else { rows::table_of(stream).map(|table| table.name) }
 }
 
 type Talk = (String, Value, Interaction);

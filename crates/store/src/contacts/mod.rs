@@ -10,7 +10,7 @@ mod upsert;
 pub use attention::{Brief, Patience, Scored, scored, waiting, walk};
 pub use context::{ContextChange, save_context};
 pub use find::{Filter, Order, count, count_to, find, recent};
-pub use upsert::{Counts, NewContact, mark_deleted, mark_missing_deleted, set_importance, settle_search, upsert_batch};
+pub use upsert::{Counts, NewContact, set_importance, settle_search, upsert_batch};
 
 use std::collections::HashMap;
 

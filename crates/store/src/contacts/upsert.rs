@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::strings;
 use crate::chain::canonical_json;
+use crate::postgres::LONG_LIST;
 use crate::text::{clean, clean_option, digits, folded, merged};
-use crate::{Result, Tenant, Tx, micros, nicknames};
+use crate::{Backend, Result, Tenant, Tx, micros, nicknames};
 
 /// A contact as a connector read it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,8 +54,14 @@ impl std::ops::AddAssign for Counts {
 /// Rows in one INSERT: 21 columns each, so that PostgreSQL and SQLite both accept it.
 const ROWS_A_STATEMENT: usize = 200;
 
-/// Stores a page of contacts in one transaction. Rows whose content is the same only get `seen_run` and `last_synced`.
-/// What people wrote (notes, their nicknames and tags) is never touched. Of two contacts with one id the last counts.
+/// Up to so many are a change of the day, and more are a sync.
+const FEW: usize = 20;
+
+/// SQLite has one writer, and the record of every call waits for it: a whole page would hold it for 10 ms.
+const ROWS_A_TURN: usize = 25;
+
+/// Stores a page of contacts. Rows whose content is the same only get `seen_run` and `last_synced`. What people wrote
+/// (notes, their nicknames and tags) is never touched. Of two contacts with one id the last counts.
 pub async fn upsert_batch(
     tenant: &Tenant,
     ecosystem: &str,
@@ -62,45 +69,70 @@ pub async fn upsert_batch(
     contacts: &[NewContact],
     now: DateTime<Utc>,
 ) -> Result<Counts> {
-    let now = micros(now);
     let mut latest: HashMap<&str, &NewContact> = HashMap::with_capacity(contacts.len());
     latest.extend(contacts.iter().map(|contact| (contact.vendor_id.as_str(), contact)));
-    let tx = tenant.begin().await?;
-    let known = known(&tx, ecosystem, &latest.keys().copied().collect::<Vec<_>>()).await?;
+    let is_latest = |contact: &&NewContact| std::ptr::eq(latest[contact.vendor_id.as_str()], *contact);
+    // In the order of the page, so that ids grow in the order in which the vendor lists.
+    let contacts: Vec<&NewContact> = contacts.iter().filter(is_latest).collect();
+    let rows_a_turn = match tenant.store().backend() {
+        Backend::Postgres => contacts.len().max(1),
+        Backend::Sqlite => ROWS_A_TURN,
+    };
+    let mut counts = Counts::default();
+    for contacts in contacts.chunks(rows_a_turn) {
+        counts += upsert(tenant, ecosystem, run_id, contacts, micros(now)).await?;
+    }
+    Ok(counts)
+}
 
+/// What a transaction writes is made ready before it begins.
+async fn upsert(
+    tenant: &Tenant,
+    ecosystem: &str,
+    run_id: Uuid,
+    contacts: &[&NewContact],
+    now: DateTime<Utc>,
+) -> Result<Counts> {
+    let contents: Vec<(String, Vec<u8>)> = contacts.iter().map(|contact| content(contact)).collect();
+    let tx = tenant.begin().await?;
+    let vendor_ids: Vec<&str> = contacts.iter().map(|contact| contact.vendor_id.as_str()).collect();
+    let known = known(&tx, ecosystem, &vendor_ids).await?;
     let mut counts = Counts::default();
     let (mut changed, mut unchanged, mut rescored) = (Vec::new(), Vec::new(), Vec::new());
-    // In the order of the page, so that ids grow in the order in which the vendor lists.
-    for contact in contacts.iter().filter(|contact| std::ptr::eq(latest[contact.vendor_id.as_str()], *contact)) {
-        let data = canonical_json(&contact.data);
-        let hash = content_hash(contact, &data);
-        match known.get(contact.vendor_id.as_str()) {
+    for (contact, (data, hash)) in contacts.iter().zip(contents) {
+        let known = known.get(contact.vendor_id.as_str());
+        match known {
             Some(row) if row.data_hash == hash && row.deleted_at.is_none() => {
                 counts.unchanged += 1;
                 unchanged.push(row.id);
                 if row.importance != contact.importance {
                     rescored.push((row.id, contact.importance));
                 }
+                continue;
             }
-            row => {
-                if row.is_some() {
-                    counts.updated += 1
-                } else {
-                    counts.created += 1
-                }
-                changed.push(Changed { contact, data, hash, known: row });
-            }
+            Some(_) => counts.updated += 1,
+            None => counts.created += 1,
         }
+        changed.push(Changed { contact, data, hash, known });
     }
-    for rows in changed.chunks(ROWS_A_STATEMENT) {
-        let ids = write_contacts(&tx, ecosystem, run_id, rows, now).await?;
-        write_contexts(&tx, rows, &ids, now).await?;
-    }
+    write(&tx, ecosystem, run_id, &changed, now).await?;
     let expires_at = contacts.first().and_then(|contact| contact.expires_at);
     mark_seen(&tx, run_id, &unchanged, expires_at, now).await?;
     write_importance(&tx, &rescored).await?;
     tx.commit().await?;
     Ok(counts)
+}
+
+async fn write(tx: &Tx, ecosystem: &str, run_id: Uuid, changed: &[Changed<'_>], now: DateTime<Utc>) -> Result<()> {
+    let long_list = tx.sql(LONG_LIST);
+    if changed.len() > FEW && long_list.backend() == DbBackend::Postgres {
+        tx.execute(long_list).await?;
+    }
+    for rows in changed.chunks(ROWS_A_STATEMENT) {
+        let ids = write_contacts(tx, ecosystem, run_id, rows, now).await?;
+        write_contexts(tx, rows, &ids, now).await?;
+    }
+    Ok(())
 }
 
 struct Changed<'a> {
@@ -133,15 +165,17 @@ async fn known(tx: &Tx, ecosystem: &str, vendor_ids: &[&str]) -> Result<HashMap<
     Ok(rows.into_iter().map(|row| (row.vendor_id.clone(), row)).collect())
 }
 
-/// Over everything that is written except what changes by the mere passing of time.
-fn content_hash(contact: &NewContact, data: &str) -> Vec<u8> {
+/// The vendor's JSON as it is kept, and a hash over everything that is written except what changes by the mere passing
+/// of time.
+fn content(contact: &NewContact) -> (String, Vec<u8>) {
+    let data = canonical_json(&contact.data);
     let mut hash = Sha256::new();
     let mut field = |text: Option<&str>| {
         let text = text.unwrap_or("\0");
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     };
-    field(Some(data));
+    field(Some(&data));
     for text in [
         &contact.name,
         &contact.first_name,
@@ -160,7 +194,7 @@ fn content_hash(contact: &NewContact, data: &str) -> Vec<u8> {
     for at in [contact.created_at, contact.last_activity] {
         hash.update(at.map_or(i64::MIN, |at| at.timestamp_micros()).to_be_bytes());
     }
-    hash.finalize().to_vec()
+    (data, hash.finalize().to_vec())
 }
 
 async fn write_contacts(
@@ -281,31 +315,6 @@ async fn write_importance(tx: &Tx, scores: &[(i64, i16)]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Marks contacts deleted that a complete run over the ecosystem did not see. What was written after the run began
-/// (by a webhook, or by a call of ours) stays.
-pub async fn mark_missing_deleted(
-    tenant: &Tenant,
-    ecosystem: &str,
-    run_id: Uuid,
-    started_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<u64> {
-    let mut sql = tenant.sql("UPDATE contacts SET deleted_at = ");
-    sql.bind(micros(now)).push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
-    sql.push(" AND deleted_at IS NULL AND (seen_run IS NULL OR seen_run <> ").bind(run_id);
-    sql.push(") AND last_synced < ").bind(micros(started_at));
-    Ok(tenant.write().execute_raw(sql.statement()).await?.rows_affected())
-}
-
-/// Marks one contact deleted, because the vendor said so. False: it is not there, or was deleted before.
-pub async fn mark_deleted(tenant: &Tenant, ecosystem: &str, vendor_id: &str, now: DateTime<Utc>) -> Result<bool> {
-    let mut sql = tenant.sql("UPDATE contacts SET deleted_at = ");
-    sql.bind(micros(now)).push(", last_synced = ").bind(micros(now)).push(" WHERE tenant_id = ").bind(tenant.id());
-    sql.push(" AND ecosystem = ").bind(ecosystem).push(" AND vendor_id = ").bind(vendor_id);
-    sql.push(" AND deleted_at IS NULL");
-    Ok(tenant.write().execute_raw(sql.statement()).await?.rows_affected() > 0)
 }
 
 fn search_text(row: &Changed<'_>) -> String {

@@ -41,10 +41,15 @@ impl MigratorTrait for Migrator {
         ];
         all.extend(VENDOR_TABLES.map(vendor_table));
         all.push(same("m0032_connections", include_str!("connections.sql")));
-        all.push(same("m0033_typed_rows", include_str!("typed_rows.sql")));
+        all.push(same("m0033_typed_rows", &typed_rows()));
         all.push(same("m0034_vault", include_str!("vault.sql")));
         all.push(same("m0035_approvals_once", include_str!("approvals_once.sql")));
         all.push(same("m0036_links", include_str!("links.sql")));
+        all.push(Box::new(Migration {
+            name: "m0037_contacts_search_waiting",
+            sqlite: "SELECT 1".to_owned(),
+            postgres: include_str!("contacts_search_waiting.sql").to_owned(),
+        }));
         all
     }
 }
@@ -77,6 +82,20 @@ fn same(name: &'static str, sql: &str) -> Box<dyn MigrationTrait> {
 
 fn vendor_table((name, table): (&'static str, &str)) -> Box<dyn MigrationTrait> {
     same(name, &include_str!("vendor_rows.sql").replace("{table}", table))
+}
+
+/// What every table of `vendor_rows` begins and ends with, around the columns of its own.
+fn typed_rows() -> String {
+    include_str!("typed_rows.sql")
+        .replace(
+            "{as_it_came}",
+            "id {id}, tenant_id TEXT NOT NULL, ecosystem TEXT NOT NULL, vendor_id TEXT NOT NULL, data {json} NOT NULL",
+        )
+        .replace(
+            "{as_it_was_seen}",
+            "data_hash {bytes} NOT NULL, last_synced {ts} NOT NULL, expires_at {ts}, deleted_at {ts}, seen_run {uuid}, \
+             UNIQUE (tenant_id, ecosystem, vendor_id)",
+        )
 }
 
 impl MigrationName for Migration {

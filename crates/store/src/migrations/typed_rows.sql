@@ -1,11 +1,7 @@
 -- Nothing was ever written into the tables without columns.
 DROP TABLE invoices;
 CREATE TABLE invoices (
-    id          {id},
-    tenant_id   TEXT NOT NULL,
-    ecosystem   TEXT NOT NULL,
-    vendor_id   TEXT NOT NULL,
-    data        {json} NOT NULL,
+    {as_it_came},
     number TEXT,
     customer_id TEXT,
     customer_name TEXT,
@@ -16,22 +12,13 @@ CREATE TABLE invoices (
     balance {float} NOT NULL,
     currency TEXT,
     status TEXT NOT NULL,
-    data_hash   {bytes} NOT NULL,
-    last_synced {ts} NOT NULL,
-    expires_at  {ts},
-    deleted_at  {ts},
-    seen_run    {uuid},
-    UNIQUE (tenant_id, ecosystem, vendor_id)
+    {as_it_was_seen}
 );
 CREATE INDEX invoices_customer ON invoices (tenant_id, ecosystem, customer_id) WHERE deleted_at IS NULL;
 CREATE INDEX invoices_email ON invoices (tenant_id, customer_email) WHERE deleted_at IS NULL;
 DROP TABLE payments;
 CREATE TABLE payments (
-    id          {id},
-    tenant_id   TEXT NOT NULL,
-    ecosystem   TEXT NOT NULL,
-    vendor_id   TEXT NOT NULL,
-    data        {json} NOT NULL,
+    {as_it_came},
     customer_id TEXT,
     customer_name TEXT,
     paid_on {date},
@@ -39,21 +26,12 @@ CREATE TABLE payments (
     currency TEXT,
     method TEXT,
     invoices {json} NOT NULL,
-    data_hash   {bytes} NOT NULL,
-    last_synced {ts} NOT NULL,
-    expires_at  {ts},
-    deleted_at  {ts},
-    seen_run    {uuid},
-    UNIQUE (tenant_id, ecosystem, vendor_id)
+    {as_it_was_seen}
 );
 CREATE INDEX payments_customer ON payments (tenant_id, ecosystem, customer_id) WHERE deleted_at IS NULL;
 DROP TABLE orders;
 CREATE TABLE orders (
-    id          {id},
-    tenant_id   TEXT NOT NULL,
-    ecosystem   TEXT NOT NULL,
-    vendor_id   TEXT NOT NULL,
-    data        {json} NOT NULL,
+    {as_it_came},
     buyer_name TEXT,
     buyer_email TEXT,
     placed_at {ts},
@@ -63,93 +41,52 @@ CREATE TABLE orders (
     items BIGINT NOT NULL,
     fulfilled_by TEXT,
     ship_by {ts},
-    data_hash   {bytes} NOT NULL,
-    last_synced {ts} NOT NULL,
-    expires_at  {ts},
-    deleted_at  {ts},
-    seen_run    {uuid},
-    UNIQUE (tenant_id, ecosystem, vendor_id)
+    {as_it_was_seen}
 );
 CREATE INDEX orders_placed ON orders (tenant_id, placed_at {desc}, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX orders_email ON orders (tenant_id, buyer_email) WHERE deleted_at IS NULL;
 DROP TABLE inventory;
 CREATE TABLE inventory (
-    id          {id},
-    tenant_id   TEXT NOT NULL,
-    ecosystem   TEXT NOT NULL,
-    vendor_id   TEXT NOT NULL,
-    data        {json} NOT NULL,
+    {as_it_came},
     sku TEXT NOT NULL,
     name TEXT,
     available BIGINT NOT NULL,
     reserved BIGINT NOT NULL,
     inbound BIGINT NOT NULL,
-    data_hash   {bytes} NOT NULL,
-    last_synced {ts} NOT NULL,
-    expires_at  {ts},
-    deleted_at  {ts},
-    seen_run    {uuid},
-    UNIQUE (tenant_id, ecosystem, vendor_id)
+    {as_it_was_seen}
 );
 DROP TABLE documents;
 CREATE TABLE documents (
-    id          {id},
-    tenant_id   TEXT NOT NULL,
-    ecosystem   TEXT NOT NULL,
-    vendor_id   TEXT NOT NULL,
-    data        {json} NOT NULL,
+    {as_it_came},
     name TEXT NOT NULL,
     mime_type TEXT,
     owner_email TEXT,
     modified_at {ts},
     link TEXT,
     size BIGINT,
-    data_hash   {bytes} NOT NULL,
-    last_synced {ts} NOT NULL,
-    expires_at  {ts},
-    deleted_at  {ts},
-    seen_run    {uuid},
-    UNIQUE (tenant_id, ecosystem, vendor_id)
+    {as_it_was_seen}
 );
 CREATE INDEX documents_modified ON documents (tenant_id, modified_at {desc}, id DESC) WHERE deleted_at IS NULL;
 DROP TABLE domains;
 CREATE TABLE domains (
-    id          {id},
-    tenant_id   TEXT NOT NULL,
-    ecosystem   TEXT NOT NULL,
-    vendor_id   TEXT NOT NULL,
-    data        {json} NOT NULL,
+    {as_it_came},
     name TEXT NOT NULL,
     status TEXT,
     registered_until {ts},
     auto_renew BOOLEAN,
     name_servers {json} NOT NULL,
-    data_hash   {bytes} NOT NULL,
-    last_synced {ts} NOT NULL,
-    expires_at  {ts},
-    deleted_at  {ts},
-    seen_run    {uuid},
-    UNIQUE (tenant_id, ecosystem, vendor_id)
+    {as_it_was_seen}
 );
 DROP TABLE dns_records;
 CREATE TABLE dns_records (
-    id          {id},
-    tenant_id   TEXT NOT NULL,
-    ecosystem   TEXT NOT NULL,
-    vendor_id   TEXT NOT NULL,
-    data        {json} NOT NULL,
+    {as_it_came},
     domain TEXT NOT NULL,
     name TEXT NOT NULL,
     kind TEXT NOT NULL,
     content TEXT NOT NULL,
     ttl BIGINT,
     priority BIGINT,
-    data_hash   {bytes} NOT NULL,
-    last_synced {ts} NOT NULL,
-    expires_at  {ts},
-    deleted_at  {ts},
-    seen_run    {uuid},
-    UNIQUE (tenant_id, ecosystem, vendor_id)
+    {as_it_was_seen}
 );
 CREATE INDEX dns_records_domain ON dns_records (tenant_id, domain) WHERE deleted_at IS NULL;
 CREATE TABLE customers (

@@ -2,6 +2,7 @@ use sea_orm::{ConnectionTrait, Database, Statement};
 use store::contacts::{self, ContextChange, Counts, Filter, Order};
 use store::interactions::{self, NewInteraction};
 use store::testing::{both, on_both};
+use store::vendor_rows;
 use uuid::Uuid;
 
 use crate::{contact, days, now};
@@ -83,8 +84,8 @@ async fn what_a_complete_run_did_not_see_is_deleted_and_can_come_back() {
         // Written by a webhook while the run was on its way.
         let webhook = contact("3", "Cyrus", "Cog");
         contacts::upsert_batch(&tenant, "crm", Uuid::new_v4(), &[webhook], started + days(1)).await?;
-        assert_eq!(contacts::mark_missing_deleted(&tenant, "crm", run, started, started).await?, 1);
-        assert_eq!(contacts::mark_missing_deleted(&tenant, "crm", run, started, started).await?, 0);
+        assert_eq!(vendor_rows::mark_missing_deleted(&tenant, "contacts", "crm", run, started, started).await?, 1);
+        assert_eq!(vendor_rows::mark_missing_deleted(&tenant, "contacts", "crm", run, started, started).await?, 0);
 
         let deleted = contacts::by_vendor_id(&tenant, "crm", "2").await?.unwrap();
         assert_eq!(deleted.deleted_at, Some(store::micros(started)));
@@ -97,8 +98,8 @@ async fn what_a_complete_run_did_not_see_is_deleted_and_can_come_back() {
         let counts = contacts::upsert_batch(&tenant, "crm", Uuid::new_v4(), &page[1..2], started).await?;
         assert_eq!(counts.updated, 1);
         assert_eq!(contacts::find(&tenant, &filter, 5, None).await?.rows.len(), 1);
-        assert!(contacts::mark_deleted(&tenant, "crm", "2", started).await?);
-        assert!(!contacts::mark_deleted(&tenant, "crm", "2", started).await?);
+        assert_eq!(vendor_rows::mark_deleted(&tenant, "contacts", "crm", &["2"], started).await?, 1);
+        assert_eq!(vendor_rows::mark_deleted(&tenant, "contacts", "crm", &["2"], started).await?, 0);
         Ok(())
     })
     .await;

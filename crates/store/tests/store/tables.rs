@@ -8,7 +8,7 @@ use store::opportunities::{self, NewOpportunity};
 use store::schedules::{self, NewSchedule};
 use store::sync_runs::{self, Progress};
 use store::testing::on_both;
-use store::vendor_rows::{self, NewRow, OPPORTUNITIES};
+use store::vendor_rows::{self, NewRow};
 use store::{contacts, locks, outcomes, rate, runs};
 use uuid::Uuid;
 
@@ -86,7 +86,7 @@ async fn opportunities_are_synced_like_contacts() {
         let (run, started) = (Uuid::new_v4(), now() + days(1));
         let counts = opportunities::upsert_batch(&tenant, "crm", run, &page[..2], started).await?;
         assert_eq!((counts.updated, counts.unchanged), (1, 1));
-        assert_eq!(vendor_rows::mark_missing_deleted(&tenant, OPPORTUNITIES, "crm", run, started, started).await?, 1);
+        assert_eq!(vendor_rows::mark_missing_deleted(&tenant, "opportunities", "crm", run, started, started).await?, 1);
         let deals = opportunities::of_contact(&tenant, "crm", "c1").await?;
         assert_eq!(deals.iter().map(|deal| deal.vendor_id.as_str()).collect::<Vec<_>>(), ["2", "1"]);
         let sums = opportunities::aggregates(&tenant, "crm").await?;

@@ -10,7 +10,7 @@ use store::opportunities::{self, NewOpportunity};
 use store::runs::{self, Lease, NewRun, RunFilter, StepResult};
 use store::sync_runs::Progress;
 use store::testing::on_both;
-use store::vendor_rows::{self, OPPORTUNITIES};
+use store::vendor_rows;
 use store::{Store, api_keys, interactions, outcomes, schedules, sync_runs};
 use uuid::Uuid;
 
@@ -47,15 +47,15 @@ async fn contacts_and_what_hangs_on_them() {
         assert!(!contacts::save_context(&stranger, id, ContextChange::default(), now()).await?);
         contacts::set_importance(&stranger, &[(id, 1)]).await?;
         let far = now() + days(9);
-        assert_eq!(contacts::mark_missing_deleted(&stranger, "crm", Uuid::new_v4(), far, far).await?, 0);
-        assert!(!contacts::mark_deleted(&stranger, "crm", "1", far).await?);
+        assert_eq!(vendor_rows::mark_missing_deleted(&stranger, "contacts", "crm", Uuid::new_v4(), far, far).await?, 0);
+        assert_eq!(vendor_rows::mark_deleted(&stranger, "contacts", "crm", &["1"], far).await?, 0);
         assert_eq!(interactions::upsert_batch(&stranger, &[interaction(id, "b", 0)]).await?, 0);
         assert!(interactions::of_contact(&stranger, id, 9).await?.is_empty());
         assert!(interactions::aggregates(&stranger, &[id]).await?.is_empty());
         assert!(opportunities::of_contact(&stranger, "crm", "1").await?.is_empty());
         assert!(opportunities::aggregates(&stranger, "crm").await?.is_empty());
         assert_eq!(
-            vendor_rows::mark_missing_deleted(&stranger, OPPORTUNITIES, "crm", Uuid::new_v4(), far, far).await?,
+            vendor_rows::mark_missing_deleted(&stranger, "opportunities", "crm", Uuid::new_v4(), far, far).await?,
             0
         );
         assert!(outcomes::record(&stranger, id, "call", true, None, now()).await?.is_none());
