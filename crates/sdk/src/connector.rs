@@ -137,7 +137,7 @@ impl ErasedConnector {
             auth: C::auth(),
             account: C::ACCOUNT,
             limits: C::limits(),
-            config_schema: schema::input::<C::Config>(),
+            config_schema: schema::input::<C::Config>().into(),
             tools: C::tools().into_iter().map(erase_tool).collect(),
             streams: C::streams().into_iter().map(erase_stream).collect(),
             check: Arc::new(|opening| Box::pin(async move { open::<C>(opening)?.check().await })),

@@ -4,23 +4,33 @@
 //! to unknown fields, and drop the whole catalogue when one tool has them. So schemas are inlined
 //! and cleaned here, once for all tools.
 
+use std::sync::Arc;
+
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// The schema of `T` as the arguments of a tool: an object that takes no unknown field.
-pub fn input<T: JsonSchema>() -> Value {
+pub fn input<T: JsonSchema>() -> Map<String, Value> {
     let mut schema = clean::<T>(SchemaSettings::for_deserialize);
     schema.insert("additionalProperties".into(), Value::Bool(false));
     schema.entry("properties").or_insert_with(|| json!({}));
     schema.remove("description");
-    Value::Object(schema)
+    schema
 }
 
 /// The schema of `T` as the answer of a tool: an object that may grow.
-pub fn output<T: JsonSchema>() -> Value {
+pub fn output<T: JsonSchema>() -> Map<String, Value> {
     let mut schema = clean::<T>(SchemaSettings::for_serialize);
     schema.remove("additionalProperties");
-    Value::Object(schema)
+    schema
+}
+
+/// A schema as compact JSON.
+pub(crate) fn text(schema: &Map<String, Value>) -> Arc<str> {
+    let mut text = Vec::new();
+    // A tree of texts always has a form in JSON.
+    let _ = serde_json::to_writer(&mut text, schema);
+    String::from_utf8(text).unwrap_or_default().into()
 }
 
 /// The doc comment of `T`, which is the description that the model reads.
@@ -31,15 +41,13 @@ pub fn description<T: JsonSchema>() -> String {
 }
 
 /// Adds the question of a dry run to a tool's arguments and its answer, which is the plan alone, to its answers.
-pub(crate) fn add_dry_run(input: &mut Value, output: &mut Value) {
+pub(crate) fn add_dry_run(input: &mut Map<String, Value>, output: &mut Map<String, Value>) {
     let about = "True: only tell what would change, and change nothing. Needs no approval.";
     input["properties"][crate::tool::DRY_RUN] = json!({"type": "boolean", "description": about});
     let mut plan = self::output::<crate::Plan>();
-    plan["description"] = json!("What would change; alone in the answer to a dry run.");
-    if let Value::Object(output) = output {
-        output.remove("required");
-        output.entry("properties").or_insert_with(|| json!({}))["plan"] = plan;
-    }
+    plan.insert("description".into(), json!("What would change; alone in the answer to a dry run."));
+    output.remove("required");
+    output.entry("properties").or_insert_with(|| json!({}))["plan"] = plan.into();
 }
 
 /// Arguments without the members that are null: models send null for what they do not want to

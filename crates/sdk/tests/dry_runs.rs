@@ -84,9 +84,9 @@ fn the_schemas_know_both() {
     assert_eq!(spec.input["properties"]["dry_run"]["type"], "boolean");
     assert_eq!(spec.input["required"], json!(["name"]), "nobody has to ask");
     assert_eq!(spec.input["additionalProperties"], false);
-    let output = &spec.output["properties"];
+    let output = &spec.output_schema()["properties"];
     assert!(output["before"].is_object() && output["plan"]["properties"]["changes"].is_object(), "{output:#}");
-    assert_eq!(spec.output.get("required"), None, "an answer is one or the other");
+    assert_eq!(spec.output_schema().get("required"), None, "an answer is one or the other");
 }
 
 #[test]

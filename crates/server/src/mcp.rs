@@ -12,7 +12,6 @@ mod progress;
 #[cfg(feature = "conformance")]
 mod fixtures;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rmcp::ServerHandler;
@@ -53,14 +52,11 @@ pub struct Mcp {
     app: Arc<App>,
     /// The caller where the transport itself proves it; over HTTP it comes with each request.
     fixed: Option<Actor>,
-    /// Every tool as clients see it, by its id. The transport looks one up for each call, so it is described once.
-    described: Arc<HashMap<String, Tool>>,
 }
 
 impl Mcp {
     pub fn new(app: Arc<App>, fixed: Option<Actor>) -> Mcp {
-        let described = app.tools.iter().map(|entry| (entry.id.clone(), describe(entry))).collect();
-        Mcp { app, fixed, described: Arc::new(described) }
+        Mcp { app, fixed }
     }
 
     /// Who sent this request. The HTTP layer in front has authenticated it.
@@ -98,13 +94,14 @@ impl ServerHandler for Mcp {
         let selection = self.selection(&context)?;
         let may = |entry: &Entry| !entry.spec.effect.is_outward() || actor.may(Scope::Write);
         let visible = |entry: &&Arc<Entry>| may(entry) && selection.shows(entry);
-        let tools =
-            self.app.tools.iter().filter(visible).filter_map(|entry| self.described.get(&entry.id).cloned()).collect();
+        let tools = self.app.tools.iter().filter(visible).map(|entry| describe(entry)).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
+    /// The transport looks a tool up for each call, and only for its arguments.
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.described.get(&self.app.tools.find(name)?.id).cloned()
+        let entry = self.app.tools.find(name)?;
+        Some(Tool::new(entry.mcp_name.clone(), "", entry.spec.input.clone()))
     }
 
     async fn call_tool(
@@ -184,19 +181,14 @@ fn describe(entry: &Entry) -> Tool {
         .destructive(effect == Effect::Destructive)
         .idempotent(entry.spec.idempotent)
         .open_world(effect.is_outward() || matches!(entry.run, crate::tools::Run::Connector(_)));
-    Tool::new(entry.mcp_name.clone(), entry.spec.description.clone(), object(&entry.spec.input))
+    Tool::new(entry.mcp_name.clone(), entry.spec.description.clone(), entry.spec.input.clone())
         .with_title(entry.spec.title.clone())
-        .with_raw_output_schema(object(&with_metadata(&entry.spec.output)))
+        .with_raw_output_schema(Arc::new(with_metadata(entry.output_schema())))
         .with_annotations(annotations)
 }
 
-fn object(schema: &Value) -> Arc<Map<String, Value>> {
-    Arc::new(schema.as_object().cloned().unwrap_or_default())
-}
-
-fn with_metadata(output: &Value) -> Value {
-    let mut schema = output.clone();
-    schema["properties"]["metadata"] = json!({
+fn with_metadata(mut schema: Map<String, Value>) -> Map<String, Value> {
+    schema.entry("properties").or_insert_with(|| json!({}))["metadata"] = json!({
         "type": "object",
         "properties": {
             "source": {"type": "string", "enum": ["live", "cached", "sample"]},

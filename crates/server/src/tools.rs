@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use sdk::connector::ErasedTool;
 use sdk::{ErasedConnector, Error, Result, Spec, Tool};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::calls::Scope;
@@ -28,6 +28,8 @@ pub struct Entry {
     pub spec: Spec,
     /// SHA-256 of what a model sees of the tool; an approval holds for one version.
     pub version: String,
+    /// A call of it may have to wait for a person.
+    may_ask: bool,
     pub run: Run,
     /// Made when the tool is first called: most are not, and each takes memory.
     validator: OnceLock<jsonschema::Validator>,
@@ -55,7 +57,6 @@ impl Catalogue {
             .map(|(ecosystem, tool)| Entry::new(ecosystem, tool.spec.clone(), Run::BuiltIn(Arc::new(tool)), policy));
         let mut entries = BTreeMap::new();
         for entry in vendors.chain(ours) {
-            let entry = entry?;
             if let Some(double) = entries.insert(entry.id.clone(), Arc::new(entry)) {
                 return Err(Error::internal(format!("the tool {} is defined twice", double.id)));
             }
@@ -100,32 +101,34 @@ impl Entry {
         if let Some(validator) = self.validator.get() {
             return Ok(validator);
         }
-        let made = jsonschema::validator_for(&self.spec.input)
+        let schema = Value::Object(self.spec.input.as_ref().clone());
+        let made = jsonschema::validator_for(&schema)
             .map_err(|e| Error::internal(format!("the schema of {} is not valid: {e}", self.id)))?;
         Ok(self.validator.get_or_init(|| made))
     }
 
-    fn new(ecosystem: &'static str, mut spec: Spec, run: Run, policy: &Policy) -> Result<Entry> {
-        let id = format!("{ecosystem}.{}", spec.name);
-        if policy.may_ask(&id, spec.effect) {
-            spec.output = or_pending(&spec.output);
+    /// What the tool answers: either its answer or, where a person may have to decide first, the approval.
+    pub fn output_schema(&self) -> Map<String, Value> {
+        let mut schema = self.spec.output_schema();
+        if self.may_ask {
+            or_pending(&mut schema);
         }
-        let version = hex::encode(Sha256::digest(format!("{}\n{}\n{}", id, spec.description, spec.input)));
-        Ok(Entry { mcp_name: id.replace('.', "_"), id, ecosystem, spec, version, run, validator: OnceLock::new() })
+        schema
+    }
+
+    fn new(ecosystem: &'static str, spec: Spec, run: Run, policy: &Policy) -> Entry {
+        let id = format!("{ecosystem}.{}", spec.name);
+        let input = Value::Object(spec.input.as_ref().clone());
+        let version = hex::encode(Sha256::digest(format!("{}\n{}\n{}", id, spec.description, input)));
+        let (may_ask, mcp_name) = (policy.may_ask(&id, spec.effect), id.replace('.', "_"));
+        Entry { id, mcp_name, ecosystem, spec, version, may_ask, run, validator: OnceLock::new() }
     }
 }
 
-/// The answer of a tool that may have to wait for a person: either what it answers, or the approval.
 /// Clients refuse combinators at the top, so every field becomes optional instead.
-fn or_pending(output: &Value) -> Value {
-    let mut schema = output.clone();
-    let Value::Object(map) = &mut schema else { return schema };
-    map.remove("required");
-    let properties = map.entry("properties").or_insert_with(|| json!({}));
-    if let Value::Object(properties) = properties {
-        properties.insert("pending_approval".into(), pending_schema());
-    }
-    schema
+fn or_pending(schema: &mut Map<String, Value>) {
+    schema.remove("required");
+    schema.entry("properties").or_insert_with(|| json!({}))["pending_approval"] = pending_schema();
 }
 
 fn pending_schema() -> Value {

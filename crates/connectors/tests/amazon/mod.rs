@@ -56,9 +56,9 @@ pub fn http(connection: &Arc<Connection>) -> Http {
 /// Runs a tool as the runtime does: the arguments and the answer must satisfy the tool's schemas.
 pub async fn run(opening: Opening, name: &str, arguments: Value) -> Result<Value> {
     let tool = connector().tools.into_iter().find(|tool| tool.spec.name == name).unwrap();
-    support::satisfies(&tool.spec.input, &arguments, &format!("arguments of {name}"));
+    support::satisfies(&json!(*tool.spec.input), &arguments, &format!("arguments of {name}"));
     let answer = tool.run(opening, arguments).await?;
-    support::satisfies(&tool.spec.output, &answer, &format!("answer of {name}"));
+    support::satisfies(&tool.spec.output_schema().into(), &answer, &format!("answer of {name}"));
     Ok(answer)
 }
 

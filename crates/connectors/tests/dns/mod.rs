@@ -9,7 +9,7 @@ use sandbox::{Options, Sandbox};
 use sdk::connector::Opening;
 use sdk::http::{Call, Connection, Settings};
 use sdk::{Batch, Connector, Credentials, ErasedConnector, Http, Limits, Page, Record, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::satisfies;
 
@@ -54,9 +54,9 @@ pub async fn run<C: Connector>(opening: Opening, name: &str, arguments: Value) -
     let connector = ErasedConnector::of::<C>();
     let tool = connector.tools.into_iter().find(|tool| tool.spec.name == name);
     let tool = tool.unwrap_or_else(|| panic!("no tool {name}"));
-    satisfies(&tool.spec.input, &arguments, &format!("arguments of {name}"));
+    satisfies(&json!(*tool.spec.input), &arguments, &format!("arguments of {name}"));
     let answer = tool.run(opening, arguments).await?;
-    satisfies(&tool.spec.output, &answer, &format!("answer of {name}"));
+    satisfies(&tool.spec.output_schema().into(), &answer, &format!("answer of {name}"));
     let letters = answer.to_string().len();
     assert!(letters < 8_000, "{name} answered {letters} characters, which is too much for a model");
     Ok(answer)
@@ -101,7 +101,7 @@ pub fn holds(whole: &Value, part: &Value) -> bool {
 /// Descriptions and arguments cost a model this many characters; four of them are about a token.
 pub fn within_budget<C: Connector>() {
     for tool in ErasedConnector::of::<C>().tools {
-        let letters = tool.spec.description.len() + tool.spec.input.to_string().len();
+        let letters = tool.spec.description.len() + json!(*tool.spec.input).to_string().len();
         assert!(letters <= 1_700, "{} costs {letters} characters in the catalogue", tool.spec.name);
         let described = (40..=300).contains(&tool.spec.description.chars().count());
         assert!(described, "{}: {}", tool.spec.name, tool.spec.description.chars().count());

@@ -57,9 +57,9 @@ pub fn config(url: &str) -> Value {
 pub async fn run(opening: Opening, name: &str, arguments: Value) -> Result<Value> {
     let tools = connector().tools;
     let tool = tools.into_iter().find(|tool| tool.spec.name == name).unwrap_or_else(|| panic!("no tool {name}"));
-    satisfies(&tool.spec.input, &arguments, &format!("arguments of {name}"));
+    satisfies(&json!(*tool.spec.input), &arguments, &format!("arguments of {name}"));
     let answer = tool.run(opening, arguments).await?;
-    satisfies(&tool.spec.output, &answer, &format!("answer of {name}"));
+    satisfies(&tool.spec.output_schema().into(), &answer, &format!("answer of {name}"));
     Ok(answer)
 }
 

@@ -74,9 +74,9 @@ impl Account {
     pub async fn run_as(&self, key: &str, tool: &str, arguments: Value) -> Result<Value> {
         let found = connector().tools.into_iter().find(|found| found.spec.name == tool);
         let found = found.unwrap_or_else(|| panic!("no tool {tool}"));
-        satisfies(&found.spec.input, &arguments, &format!("arguments of {tool}"));
+        satisfies(&json!(*found.spec.input), &arguments, &format!("arguments of {tool}"));
         let answer = found.run(self.opening(key), arguments).await?;
-        satisfies(&found.spec.output, &answer, &format!("answer of {tool}"));
+        satisfies(&found.spec.output_schema().into(), &answer, &format!("answer of {tool}"));
         Ok(answer)
     }
 

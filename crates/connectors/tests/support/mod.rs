@@ -181,9 +181,9 @@ pub fn opening(config: Value, token: &str) -> Opening {
 /// Runs a tool as the runtime does: the arguments and the answer must satisfy the tool's schemas.
 pub async fn run(opening: Opening, name: &str, arguments: Value) -> Result<Value> {
     let tool = tool(name);
-    satisfies(&tool.spec.input, &arguments, &format!("arguments of {name}"));
+    satisfies(&json!(*tool.spec.input), &arguments, &format!("arguments of {name}"));
     let answer = tool.run(opening, arguments).await?;
-    satisfies(&tool.spec.output, &answer, &format!("answer of {name}"));
+    satisfies(&tool.spec.output_schema().into(), &answer, &format!("answer of {name}"));
     Ok(answer)
 }
 

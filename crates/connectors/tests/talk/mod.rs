@@ -7,7 +7,7 @@ use std::time::Duration;
 use sdk::connector::Opening;
 use sdk::http::{Attempt, Call, Connection, Settings};
 use sdk::{Connector, Credentials, ErasedConnector, Error, Http, Limits, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub type Seen = Arc<Mutex<Vec<Attempt>>>;
 
@@ -67,9 +67,9 @@ impl Talk {
 
     pub async fn run_as(&self, key: &str, name: &str, arguments: Value) -> Result<Value> {
         let tool = self.connector.tools.iter().find(|tool| tool.spec.name == name).unwrap();
-        satisfies(&tool.spec.input, &arguments, &format!("arguments of {name}"));
+        satisfies(&json!(*tool.spec.input), &arguments, &format!("arguments of {name}"));
         let answer = tool.run(self.opening(key, Duration::from_secs(30)), arguments).await?;
-        satisfies(&tool.spec.output, &answer, &format!("answer of {name}"));
+        satisfies(&tool.spec.output_schema().into(), &answer, &format!("answer of {name}"));
         Ok(answer)
     }
 

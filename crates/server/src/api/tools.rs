@@ -20,8 +20,8 @@ pub async fn list(State(app): State<Arc<App>>) -> Json<Value> {
                 "title": entry.spec.title,
                 "description": entry.spec.description,
                 "effect": entry.spec.effect,
-                "input_schema": entry.spec.input,
-                "output_schema": entry.spec.output,
+                "input_schema": *entry.spec.input,
+                "output_schema": entry.output_schema(),
             })
         })
         .collect();

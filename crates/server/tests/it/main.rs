@@ -18,3 +18,4 @@ mod outages;
 mod vault;
 mod ecosystems;
 mod oauth;
+mod accounts;

@@ -13,23 +13,28 @@ use crate::support::TestServer;
 
 const CALLBACK: &str = "http://127.0.0.1:8765/callback";
 
-async fn vendor() -> Sandbox {
+pub async fn vendor() -> Sandbox {
     let mut options = sandbox::Options::new(Clock::system().now());
     (options.seed, options.contacts, options.enforce_limits) = (78, 60, false);
     sandbox::start(options, ([127, 0, 0, 1], 0).into()).await.unwrap()
 }
 
 /// A server whose QuickBooks is this vendor, connected to nothing yet.
-async fn beside(vendor: &Sandbox, database: Option<TestStore>) -> (TestServer, Account) {
+pub async fn beside(
+    vendor: &Sandbox,
+    database: Option<TestStore>,
+    change: impl FnOnce(&mut Config),
+) -> (TestServer, Account) {
     let account = vendor.account("quickbooks").unwrap();
     let addresses = account.config.as_object().unwrap().clone();
-    let change = move |config: &mut Config| {
+    let changed = move |config: &mut Config| {
+        change(config);
         let section = config.connectors.entry("quickbooks".into()).or_default();
         for (key, value) in addresses.iter().filter(|(key, _)| key.ends_with("_url")) {
             section.insert(key.clone(), value.as_str().unwrap().into());
         }
     };
-    (TestServer::start(database, change).await, account)
+    (TestServer::start(database, changed).await, account)
 }
 
 fn client(account: &Account) -> BTreeMap<String, String> {
@@ -43,7 +48,7 @@ async fn says_yes(server: &TestServer, url: &str) -> String {
     location.split_once('?').unwrap().1.to_owned()
 }
 
-async fn connected(server: &TestServer, account: &Account) -> server::connections::NewConnection {
+pub async fn connected(server: &TestServer, account: &Account) -> server::connections::NewConnection {
     let app = server.app();
     let consent = app.connections.begin_consent("quickbooks", client(account), None, CALLBACK).unwrap();
     let query = says_yes(server, &consent.url).await;
@@ -62,14 +67,14 @@ async fn refreshes(server: &TestServer, answers: &[(u16, Value)]) -> usize {
     count
 }
 
-async fn invoices(server: &TestServer) -> (u16, Value) {
+pub async fn invoices(server: &TestServer) -> (u16, Value) {
     server.run("quickbooks.list_invoices", json!({"limit": 1})).await
 }
 
 #[tokio::test]
 async fn a_consent_is_bound_to_who_began_it_and_good_once() {
     let vendor = vendor().await;
-    let (server, account) = beside(&vendor, None).await;
+    let (server, account) = beside(&vendor, None, |_| {}).await;
     let app = server.app();
     let begin = || app.connections.begin_consent("quickbooks", client(&account), None, CALLBACK).unwrap();
 
@@ -106,7 +111,7 @@ async fn of_many_calls_one_refreshes() {
     databases.extend(TestStore::postgres().await.unwrap().map(Some));
     for database in databases {
         let vendor = vendor().await;
-        let (server, account) = beside(&vendor, database).await;
+        let (server, account) = beside(&vendor, database, |_| {}).await;
         connected(&server, &account).await;
         assert_eq!(invoices(&server).await.0, 200);
         vendor.faults().next_on("/quickbooks/v3", 1, Fault::ExpiredToken);
@@ -124,7 +129,7 @@ async fn of_many_calls_one_refreshes() {
 #[tokio::test]
 async fn a_lost_refresh_is_repeated_and_a_withdrawn_consent_is_not() {
     let vendor = vendor().await;
-    let (server, account) = beside(&vendor, None).await;
+    let (server, account) = beside(&vendor, None, |_| {}).await;
     connected(&server, &account).await;
     vendor.faults().next_on("/quickbooks/v3", 1, Fault::ExpiredToken);
     vendor.faults().next_on("/quickbooks/oauth2", 1, Fault::DropReply);
