@@ -67,7 +67,7 @@ async fn stats(State(world): State<Arc<World>>) -> Response {
     Json(json!({"contacts": business.contacts.len(), "opportunities": business.opportunities.len(),
         "conversations": business.conversations.len(), "notes": business.notes.len(), "tasks": business.tasks.len(),
         "appointments": business.appointments.len(), "effects": business.effects.len(),
-        "requests": world.requests(), "now": crate::clock::iso(world.now())}))
+        "requests": world.requests(), "breaches": *world.breaches(), "now": crate::clock::iso(world.now())}))
     .into_response()
 }
 

@@ -67,6 +67,11 @@ impl Faults {
         self.add(Rule { path: path.to_owned(), method: None, times: Some(times), fault });
     }
 
+    /// The next `times` requests that create something below `path` get this fault.
+    pub fn next_post_on(&self, path: &str, times: u32, fault: Fault) {
+        self.add(Rule { path: path.to_owned(), method: Some("POST".into()), times: Some(times), fault });
+    }
+
     /// Every request whose path starts with `path` gets this fault until [`Faults::clear`].
     pub fn always(&self, path: &str, fault: Fault) {
         self.add(Rule { path: path.to_owned(), method: None, times: None, fault });

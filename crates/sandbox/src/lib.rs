@@ -3,7 +3,7 @@
 //! It is the product's built-in sample data, the other side in tests and the target of load.
 //! It knows neither the store nor the server nor the connectors: all they share is the wire.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -46,8 +46,10 @@ pub struct Options {
     pub contacts: usize,
     /// The simulated present at start. It advances with the wall clock.
     pub now: DateTime<Utc>,
-    /// 100 requests in any 10 seconds and 200,000 a day, per application and location.
+    /// Every vendor's limits: 100 requests in any 10 seconds and `daily` a day for GoHighLevel, and so on.
     pub enforce_limits: bool,
+    /// How many requests GoHighLevel takes a day; 200,000 in truth.
+    pub daily: u32,
     /// Added to every request.
     pub delay: Duration,
     /// How far `POST /contacts/search` lags behind writes, in simulated time.
@@ -64,6 +66,7 @@ impl Options {
             contacts: 1_206,
             now,
             enforce_limits: true,
+            daily: 200_000,
             delay: Duration::ZERO,
             search_lag: Duration::ZERO,
             webhook_retry: Duration::from_secs(600),
@@ -121,6 +124,11 @@ impl Sandbox {
     /// What goes wrong from now on.
     pub fn faults(&self) -> &Faults {
         &self.world.faults
+    }
+
+    /// How often each vendor had to refuse because a limit was exceeded; faults on demand do not count.
+    pub fn breaches(&self) -> BTreeMap<&'static str, u64> {
+        self.world.breaches().clone()
     }
 
     /// The business behind the wire, for tests.

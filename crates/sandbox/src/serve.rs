@@ -50,6 +50,12 @@ async fn manners(
     next: Next,
 ) -> Response {
     let trace = world.trace();
+    let counted = vendor.at_once.filter(|(path, _)| world.options.enforce_limits && uri.path().starts_with(path));
+    let under_way = counted.map(|(_, most)| world.begin(vendor.name, most));
+    if let Some(None) = under_way {
+        world.breach(vendor.name);
+        return (vendor.refuse)(StatusCode::TOO_MANY_REQUESTS);
+    }
     wait(&world, world.options.delay).await;
     request.extensions_mut().insert(Trace(trace));
     let Some(fault) = world.faults.take(request.method().as_str(), uri.path()) else { return next.run(request).await };

@@ -20,6 +20,8 @@ pub(crate) struct Vendor {
     /// A bearer is dead from now on.
     pub expire: fn(&World, &str),
     pub account: fn(&World, &str) -> Account,
+    /// How many requests it takes at once, and below which path they are counted.
+    pub at_once: Option<(&'static str, usize)>,
 }
 
 /// Every vendor beside GoHighLevel.
@@ -33,6 +35,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         refuse: cloudflare::refuse,
         expire: cloudflare::expire,
         account: cloudflare::account,
+        at_once: None,
     },
     Vendor {
         name: "godaddy",
@@ -40,6 +43,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         refuse: godaddy::refuse,
         expire: godaddy::expire,
         account: godaddy::account,
+        at_once: None,
     },
     Vendor {
         name: "slack",
@@ -47,6 +51,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         refuse: slack::refuse,
         expire: slack::expire,
         account: slack::account,
+        at_once: None,
     },
     Vendor {
         name: "email",
@@ -54,6 +59,7 @@ pub(crate) const VENDORS: &[Vendor] = &[
         refuse: email::refuse,
         expire: email::expire,
         account: email::account,
+        at_once: None,
     },
 ];
 

@@ -1,8 +1,11 @@
 //! What all handlers of one sandbox share.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde_json::Value;
@@ -38,6 +41,10 @@ pub(crate) struct World {
     slack: Mutex<Workspace>,
     post: Mutex<Post>,
     requests: AtomicU64,
+    /// How often each vendor had to refuse because a limit was exceeded.
+    breaches: Mutex<BTreeMap<&'static str, u64>>,
+    /// How many requests each vendor is working on, where it counts that.
+    under_way: Mutex<BTreeMap<&'static str, usize>>,
 }
 
 impl World {
@@ -54,12 +61,14 @@ impl World {
             slack: Mutex::new(Workspace::new(options.seed, &business, options.now.timestamp_millis())),
             post: Mutex::new(Post::new(options.seed, &business)),
             business: Mutex::new(business),
-            limits: Mutex::default(),
+            limits: Mutex::new(Limits::new(options.daily)),
             grants: Mutex::new(Grants::new(options.seed)),
             faults: Faults::default(),
             quickbooks: Mutex::default(),
             google: Mutex::default(),
             requests: AtomicU64::new(0),
+            breaches: Mutex::default(),
+            under_way: Mutex::default(),
             clock: Clock::new(options.now),
             options,
             stop,
@@ -112,6 +121,26 @@ impl World {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// A client exceeded a limit. Those that keep the limits never cause one.
+    pub(crate) fn breach(&self, vendor: &'static str) {
+        *self.breaches().entry(vendor).or_default() += 1;
+    }
+
+    pub(crate) fn breaches(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.breaches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request begins, unless as many are under way as the vendor takes.
+    pub(crate) fn begin(self: &Arc<World>, vendor: &'static str, most: usize) -> Option<UnderWay> {
+        let mut counts = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(vendor).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(UnderWay { world: self.clone(), vendor })
+    }
+
     /// A write happened: it goes into the list of effects and to the subscribers.
     pub(crate) fn committed(
         &self,
@@ -128,5 +157,20 @@ impl World {
     /// A further event of a write that is already on the list.
     pub(crate) fn announce(&self, kind: &str, payload: &Value) {
         self.webhooks.announce(kind, payload, self.now());
+    }
+}
+
+/// A request that a vendor is working on, until it is dropped.
+pub(crate) struct UnderWay {
+    world: Arc<World>,
+    vendor: &'static str,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut counts = self.world.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(self.vendor) {
+            *count = count.saturating_sub(1);
+        }
     }
 }

@@ -49,20 +49,32 @@ pub struct Account {
     pub name: String,
 }
 
-/// The vendor's limits: never more than `burst + per_second × t` requests in any `t` seconds.
+/// The vendor's limits: never more than `burst + t / replenish` requests in any time `t`, and `in_flight` at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     pub burst: NonZeroU32,
     /// The time in which one request is earned.
     pub replenish: Duration,
+    /// How many may be under way at once, where the vendor counts that too.
+    pub in_flight: Option<NonZeroU32>,
 }
 
 impl Limits {
+    /// So many at once, and then one in each `replenish`.
+    pub fn new(burst: u32, replenish: Duration) -> Limits {
+        Limits { burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), replenish, in_flight: None }
+    }
+
     /// At most `max` requests in any window: part of them as a burst, the rest earned evenly.
     pub fn window(max: u32, window: Duration) -> Limits {
         let burst = (max * 2 / 5).max(1);
         let earned = (max - burst).max(1);
-        Limits { burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN), replenish: window / earned }
+        Limits::new(burst, window / earned)
+    }
+
+    /// Also holds the number of requests that are under way at once; none is held by zero.
+    pub fn at_once(self, most: u32) -> Limits {
+        Limits { in_flight: NonZeroU32::new(most), ..self }
     }
 }
 

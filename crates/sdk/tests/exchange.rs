@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,7 +32,7 @@ fn http(limits: Limits, patience: Duration) -> (Http, Seen) {
 }
 
 fn unlimited() -> Limits {
-    Limits { burst: NonZeroU32::new(10_000).unwrap(), replenish: Duration::from_nanos(1) }
+    Limits::new(10_000, Duration::from_nanos(1))
 }
 
 const PATIENT: Duration = Duration::from_secs(20);
@@ -114,7 +113,7 @@ async fn one_that_is_cancelled_is_recorded_too() {
 
 #[tokio::test]
 async fn bucket_breaker_and_deadline_hold_for_it() {
-    let slow = Limits { burst: NonZeroU32::new(1).unwrap(), replenish: Duration::from_secs(60) };
+    let slow = Limits::new(1, Duration::from_secs(60));
     let (http, seen) = self::http(slow, Duration::from_millis(100));
     http.attempt("SMTP", "send", |_| async { Ok(()) }).await.unwrap();
     let error = http.attempt("SMTP", "send", |_| async { Ok(()) }).await.unwrap_err();

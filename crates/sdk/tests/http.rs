@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -91,7 +90,7 @@ fn connection(settings: Settings, limits: Limits) -> (Arc<Connection>, Seen) {
 }
 
 fn unlimited() -> Limits {
-    Limits { burst: NonZeroU32::new(10_000).unwrap(), replenish: Duration::from_nanos(1) }
+    Limits::new(10_000, Duration::from_nanos(1))
 }
 
 fn http(connection: &Arc<Connection>, patience: Duration) -> Http {
@@ -248,20 +247,37 @@ async fn refusals_do_not_open_the_breaker() {
 #[tokio::test]
 async fn the_bucket_holds_back_and_never_waits_beyond_the_deadline() {
     let (vendors, url) = serve().await;
-    let limits = Limits { burst: NonZeroU32::new(5).unwrap(), replenish: Duration::from_millis(50) };
+    let limits = Limits::new(5, Duration::from_millis(50));
     let (connection, _) = connection(settings(), limits);
     let started = Instant::now();
     for _ in 0..10 {
         http(&connection, PATIENT).get("/", url.clone()).send().await.unwrap();
     }
     assert!(started.elapsed() >= Duration::from_millis(5 * 50), "five at once, then one each 50 ms");
-    let slow = Limits { burst: NonZeroU32::new(1).unwrap(), replenish: Duration::from_secs(60) };
+    let slow = Limits::new(1, Duration::from_secs(60));
     let (connection, _) = self::connection(settings(), slow);
     http(&connection, PATIENT).get("/", url.clone()).send().await.unwrap();
     let before = vendors.requests();
     let error = http(&connection, Duration::from_millis(200)).get("/", url).send().await.unwrap_err();
     assert_eq!((error.kind, vendors.requests()), (Kind::RateLimited, before));
     assert!(error.retry_after.unwrap() > Duration::from_secs(30));
+}
+
+/// Of many that are sent at once only so many are under way, and the others follow as answers come.
+#[tokio::test]
+async fn no_more_are_under_way_than_the_vendor_takes() {
+    let (vendors, url) = serve().await;
+    let (connection, _) = connection(settings(), unlimited().at_once(2));
+    vendors.will((0..6).map(|_| Next::Stall(Duration::from_millis(60))));
+    let sent = (0..6).map(|_| http(&connection, PATIENT).get("/", url.clone()).send());
+    let started = Instant::now();
+    let answers = futures::future::join_all(sent).await;
+    assert!(answers.iter().all(Result::is_ok) && started.elapsed() >= Duration::from_millis(3 * 60));
+    vendors.will((0..3).map(|_| Next::Stall(Duration::from_millis(300))));
+    let three = (0..3).map(|_| http(&connection, Duration::from_millis(100)).get("/", url.clone()).send());
+    let refused = futures::future::join_all(three).await;
+    let refused: Vec<Kind> = refused.into_iter().filter_map(Result::err).map(|error| error.kind).collect();
+    assert!(refused.contains(&Kind::RateLimited), "the third got no place in time: {refused:?}");
 }
 
 #[tokio::test]
@@ -300,7 +316,7 @@ fn told(headers: &HeaderMap) -> Option<Duration> {
 async fn the_pace_that_a_vendor_tells_is_kept_and_what_was_used_stays_used() {
     let (vendors, url) = serve().await;
     let (connection, _) = connection(settings(), unlimited());
-    let three = Limits { burst: NonZeroU32::new(3).unwrap(), replenish: Duration::from_secs(3600) };
+    let three = Limits::new(3, Duration::from_secs(3600));
     let send = |patience| http(&connection, patience).get("/", url.clone()).paced(three).paced_as_told(told).send();
     vendors.will([Next::Answer(200, &[("x-rate", "0.01")], "{}")]);
     send(PATIENT).await.unwrap();

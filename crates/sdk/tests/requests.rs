@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,7 +41,7 @@ fn http(connection: &Arc<Connection>, patience: Duration) -> Http {
 }
 
 fn limits(burst: u32, replenish: Duration) -> Limits {
-    Limits { burst: NonZeroU32::new(burst).unwrap(), replenish }
+    Limits::new(burst, replenish)
 }
 
 fn unlimited() -> Limits {

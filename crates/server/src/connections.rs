@@ -177,7 +177,11 @@ impl Connections {
         let account = self.account(&connector).await?;
         let limits = match account.source {
             Source::Sample => Limits::window(FASTEST, Duration::from_secs(1)),
-            _ => account.generic.pace.unwrap_or(connector.limits),
+            // Another pace does not change how much may be under way at once.
+            _ => {
+                let pace = account.generic.pace.unwrap_or(connector.limits);
+                Limits { in_flight: connector.limits.in_flight, ..pace }
+            }
         };
         let http = self.connection(&connector, limits, &account);
         let tokens = self.tokens(&connector, &account).await?;
@@ -191,7 +195,10 @@ impl Connections {
         let (client, settings, observer) = (outside.client.clone(), outside.settings.clone(), outside.observer.clone());
         let clock = outside.clock.clone();
         let now = std::sync::Arc::new(move || clock.now());
-        let http = Connection::new(connector.id, client, limits, settings, observer).with_clock(now);
+        let mut http = Connection::new(connector.id, client, limits, settings, observer).with_clock(now);
+        if account.source == Source::Sample || account.generic.pace.is_some() {
+            http = http.at_one_pace();
+        }
         Arc::new(match &outside.shared {
             Some(shared) => http.with_buckets(limits, shared.buckets(connector.id, &account.credentials)),
             None => http,

@@ -1,9 +1,11 @@
-//! A rate limit that all replicas share: GCRA in one statement.
+//! A vendor's limits that all replicas share: GCRA in one statement, and places for what is under way.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend};
+
+use uuid::Uuid;
 
 use crate::{Result, System};
 
@@ -34,4 +36,35 @@ pub async fn take(
     let tat: i64 = row.map(|row| row.try_get("", "tat")).transpose()?.unwrap_or(now);
     let wait = tat - now - (burst - increment).max(0);
     Ok(Some(Duration::from_micros(wait.max(1) as u64)))
+}
+
+/// Takes one of `most` places for `key` until `longest` from now. `None`: all are taken, or another was faster.
+pub async fn enter(
+    system: &System,
+    key: &str,
+    holder: Uuid,
+    most: u32,
+    now: DateTime<Utc>,
+    longest: Duration,
+) -> Result<Option<i64>> {
+    let now = now.timestamp_micros();
+    let mut sql =
+        system.sql("WITH RECURSIVE places(place) AS (SELECT 1 UNION ALL SELECT place + 1 FROM places WHERE place < ");
+    sql.bind(i64::from(most)).push(") INSERT INTO rate_places (key, place, holder, ends) SELECT ").bind(key);
+    sql.push(", place, ").bind(holder).push(", ").bind(now + longest.as_micros() as i64);
+    sql.push(" FROM places WHERE NOT EXISTS (SELECT 1 FROM rate_places taken WHERE taken.key = ").bind(key);
+    sql.push(" AND taken.place = places.place AND taken.ends > ").bind(now);
+    // By chance, so that those who ask at the same moment do not all want the same place.
+    sql.push(") ORDER BY random() LIMIT 1 ON CONFLICT (key, place) DO UPDATE SET holder = excluded.holder, ");
+    sql.push("ends = excluded.ends WHERE rate_places.ends <= ").bind(now).push(" RETURNING place");
+    let row = system.write().query_one_raw(sql.statement()).await?;
+    Ok(row.map(|row| row.try_get("", "place")).transpose()?)
+}
+
+/// Gives a place back, unless it was given to another meanwhile.
+pub async fn leave(system: &System, key: &str, holder: Uuid, place: i64) -> Result<()> {
+    let mut sql = system.sql("UPDATE rate_places SET ends = 0 WHERE key = ");
+    sql.bind(key).push(" AND place = ").bind(place).push(" AND holder = ").bind(holder);
+    system.write().execute_raw(sql.statement()).await?;
+    Ok(())
 }

@@ -13,7 +13,6 @@ mod sales;
 mod reports;
 mod streams;
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -106,7 +105,7 @@ impl Connector for Amazon {
 
     /// Amazon limits each operation by itself; this only keeps a burst over all of them civil.
     fn limits() -> Limits {
-        Limits { burst: NonZeroU32::MIN.saturating_add(49), replenish: Duration::from_millis(50) }
+        Limits::new(50, Duration::from_millis(50))
     }
 
     fn connect(config: Config, credentials: Credentials, http: Http) -> Result<Amazon> {

@@ -1,7 +1,6 @@
 //! Amazon's operations that are used, with the limits of each: a token bucket for every application and selling
 //! partner. <https://developer-docs.amazon.com/sp-api/docs/usage-plans-and-rate-limits-in-the-sp-api>
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use sdk::Limits;
@@ -40,7 +39,6 @@ impl Operation {
 
     /// One request less than Amazon's burst: requests do not arrive as evenly as they leave.
     pub fn limits(&self) -> Limits {
-        let burst = NonZeroU32::new(self.burst.saturating_sub(1)).unwrap_or(NonZeroU32::MIN);
-        Limits { burst, replenish: earned_in(self.rate) }
+        Limits::new(self.burst.saturating_sub(1), earned_in(self.rate))
     }
 }

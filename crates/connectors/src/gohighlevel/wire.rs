@@ -18,6 +18,9 @@ const INTERVAL: &str = "x-ratelimit-interval-milliseconds";
 const DAILY_REMAINING: &str = "x-ratelimit-daily-remaining";
 const DAILY_RESET: &str = "x-ratelimit-daily-reset";
 
+/// As many requests of a connection may be under way, because so many may leave at once.
+const UNDER_WAY: u64 = 40;
+
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: u64 = 86_400_000;
 
@@ -43,7 +46,8 @@ pub fn error(response: &Response) -> Error {
 
 /// What the rate-limit headers say.
 pub fn quota(headers: &HeaderMap) -> Quota {
-    if header(headers, DAILY_REMAINING) == Some(0) {
+    // What is under way when an answer says how many are left has not been counted in it.
+    if header(headers, DAILY_REMAINING).is_some_and(|left| left <= UNDER_WAY) {
         return Quota { pause: Some(until_daily_reset(headers)), exhausted: true };
     }
     if header(headers, REMAINING) == Some(0) {

@@ -4,7 +4,6 @@ mod wire;
 mod channels;
 mod messages;
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -76,7 +75,7 @@ impl Connector for Slack {
 
     /// Every method has a limit of its own; this one only keeps the whole from becoming a burst.
     fn limits() -> Limits {
-        Limits { burst: NonZeroU32::new(20).unwrap_or(NonZeroU32::MIN), replenish: Duration::from_millis(500) }
+        Limits::new(20, Duration::from_millis(500))
     }
 
     fn connect(config: Config, credentials: Credentials, http: Http) -> Result<Slack> {
@@ -135,7 +134,7 @@ impl Slack {
 /// which is kept for all channels together.
 fn pace(method: &str) -> Limits {
     match method {
-        "chat.postMessage" => Limits { burst: NonZeroU32::MIN, replenish: Duration::from_millis(1_050) },
+        "chat.postMessage" => Limits::new(1, Duration::from_millis(1_050)),
         "conversations.list" => Limits::window(18, Duration::from_secs(60)),
         _ => Limits::window(45, Duration::from_secs(60)),
     }

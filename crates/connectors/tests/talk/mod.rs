@@ -1,6 +1,5 @@
 //! A pipeline for one connector that does not wait and keeps every attempt, for the tests of Slack and e-mail.
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,7 +30,7 @@ impl Talk {
         let client = reqwest::Client::new();
         let wait = Duration::from_millis(1);
         let settings = Settings { first_wait: wait, longest_wait: wait, ..settings };
-        let limits = Limits { burst: NonZeroU32::new(100_000).unwrap(), replenish: Duration::from_nanos(1) };
+        let limits = Limits::new(100_000, Duration::from_nanos(1));
         let seen = Seen::default();
         let kept = seen.clone();
         let observer = Arc::new(move |attempt| kept.lock().unwrap().push(attempt));

@@ -69,6 +69,7 @@ fn enter(world: &World, headers: &HeaderMap, plan: Option<(&'static str, f64, f6
     let earned = (now - bucket.at) as f64 / SECOND as f64 * rate;
     *bucket = Bucket { left: (bucket.left + earned).min(burst), at: now };
     if bucket.left < 1.0 {
+        world.breach("amazon");
         return Err(Refusal::quota());
     }
     bucket.left -= 1.0;

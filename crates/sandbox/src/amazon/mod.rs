@@ -93,7 +93,7 @@ fn secret(seed: u64, n: u64) -> String {
     uuid(&mut random(seed, Kind::Sale, (1 << 40) | n)).replace('-', "")
 }
 
-pub(crate) const VENDOR: Vendor = Vendor { name: "amazon", router, refuse, expire, account };
+pub(crate) const VENDOR: Vendor = Vendor { name: "amazon", router, refuse, expire, account, at_once: None };
 
 fn router(world: &Arc<World>) -> Router<Arc<World>> {
     let api = Router::new()

@@ -55,7 +55,10 @@ pub(crate) async fn admit(
     let allowance = world.cloudflare().window.take(now, world.options.enforce_limits);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = match (allowance.allowed, owner) {
-        (false, _) => Refusal::too_many().into_response(),
+        (false, _) => {
+            world.breach("cloudflare");
+            Refusal::too_many().into_response()
+        }
         (true, Owner::Reader) if !reads => Refusal::not_permitted().into_response(),
         (true, _) => {
             request.extensions_mut().insert(Call { owner, now });

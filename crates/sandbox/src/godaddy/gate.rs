@@ -46,6 +46,7 @@ fn check_v1(world: &World, request: &Request) -> Result<(), Refusal> {
     let endpoint = request.extensions().get::<MatchedPath>().map_or("", |path| path.as_str());
     let key = format!("{} {endpoint}", request.method());
     state.windows.take(key, V1.0, V1.1, world.now()).map_err(|seconds| {
+        world.breach("godaddy");
         let mut refusal =
             Refusal::v1(429, "TOO_MANY_REQUESTS", "Too many requests received within interval").wait(seconds);
         refusal.body["retryAfterSec"] = seconds.into();
@@ -89,7 +90,10 @@ fn check_v3(world: &World, request: &Request) -> Result<(), Refusal> {
         return Ok(());
     }
     let taken = state.windows.take(token.to_owned(), V3.0, V3.1, world.now());
-    taken.map_err(|seconds| Refusal::v3(429, "RATE_LIMITED", "Too many requests").wait(seconds))
+    taken.map_err(|seconds| {
+        world.breach("godaddy");
+        Refusal::v3(429, "RATE_LIMITED", "Too many requests").wait(seconds)
+    })
 }
 
 fn authorization<'a>(request: &'a Request, scheme: &str) -> Option<&'a str> {

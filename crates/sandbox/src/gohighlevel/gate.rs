@@ -127,6 +127,7 @@ pub(crate) async fn admit(
         request.extensions_mut().insert(call);
         next.run(request).await
     } else {
+        world.breach("gohighlevel");
         Refusal::too_many().into_response()
     };
     response.extensions_mut().insert(allowance);

@@ -40,6 +40,7 @@ async fn admit(State(world): State<Arc<World>>, request: Request, next: Next) ->
     let mut response = if allowance.allowed {
         next.run(request).await
     } else {
+        world.breach("gohighlevel");
         refuse(StatusCode::TOO_MANY_REQUESTS, "Too many requests")
     };
     response.extensions_mut().insert(allowance);

@@ -51,6 +51,7 @@ fn check(world: &World, service: Service, request: &Request) -> Result<(), Refus
     }
     let (meter, units, most) = service.price(method, path);
     if world.options.enforce_limits && !google.meters.take(meter, units, most, now) {
+        world.breach("google_workspace");
         return Err(service.too_many(meter));
     }
     Ok(())

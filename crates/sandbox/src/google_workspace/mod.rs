@@ -37,7 +37,7 @@ mod values;
 
 pub(crate) use state::State;
 
-pub(crate) const VENDOR: Vendor = Vendor { name: "google_workspace", router, refuse, expire, account };
+pub(crate) const VENDOR: Vendor = Vendor { name: "google_workspace", router, refuse, expire, account, at_once: None };
 
 fn router(world: &Arc<World>) -> Router<Arc<World>> {
     let of = |router: Router<Arc<World>>, service: Service| {

@@ -82,6 +82,7 @@ fn admit(
         return Err(Fault::foreign_company());
     }
     if world.options.enforce_limits && !state.limits.take(now, batch) {
+        world.breach("quickbooks");
         return Err(Fault::throttled());
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! 10 requests in a second and 500 in a minute for one company, 120 batches in a minute.
+//! 10 requests in a second and 500 in a minute for one company, 120 batches in a minute. That no more than 10 are under
+//! way at once is held where requests arrive.
 
 use std::collections::VecDeque;
 
@@ -12,8 +13,6 @@ const BATCHES_A_MINUTE: usize = 120;
 pub(super) struct Limits {
     requests: VecDeque<Millis>,
     batches: VecDeque<Millis>,
-    /// How many were refused; a client that keeps the limits never causes one.
-    pub refused: u64,
 }
 
 impl Limits {
@@ -24,15 +23,11 @@ impl Limits {
         let lately = self.requests.iter().rev().take_while(|at| **at + SECOND > now).count();
         let free = lately < A_SECOND && self.requests.len() < A_MINUTE;
         let allowed = free && !(batch && self.batches.len() >= BATCHES_A_MINUTE);
-        if !allowed {
-            self.refused += 1;
-            return false;
+        if allowed {
+            self.requests.push_back(now);
+            self.batches.extend(batch.then_some(now));
         }
-        self.requests.push_back(now);
-        if batch {
-            self.batches.push_back(now);
-        }
-        true
+        allowed
     }
 }
 

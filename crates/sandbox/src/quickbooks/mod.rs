@@ -35,7 +35,8 @@ mod query;
 mod reports;
 mod writes;
 
-pub(crate) const VENDOR: Vendor = Vendor { name: "quickbooks", router, refuse, expire, account };
+pub(crate) const VENDOR: Vendor =
+    Vendor { name: "quickbooks", router, refuse, expire, account, at_once: Some(("/quickbooks/v3/", 10)) };
 
 /// What QuickBooks knows. The books are made when somebody first asks, so that a sandbox that nobody asks about
 /// invoices starts as fast as before.

@@ -132,6 +132,7 @@ async fn call(
         return no(error);
     }
     if let Some(seconds) = refused(&world, &method, token, &arguments) {
+        world.breach("slack");
         return too_many(seconds);
     }
     match methods::answer(&world, &method, &arguments, now) {

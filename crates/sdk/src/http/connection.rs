@@ -9,7 +9,7 @@ use recloser::{AsyncRecloser, Recloser};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Bucket, LocalBucket, Method, Quota, StatusCode};
+use super::{Bucket, LocalBucket, Method, Place, Quota, StatusCode};
 use crate::{Error, Limits, Result};
 
 /// How patient the pipeline is.
@@ -74,6 +74,8 @@ pub struct Connection {
     /// The buckets of single operations, by endpoint.
     operations: Mutex<HashMap<&'static str, Operation>>,
     buckets: Buckets,
+    /// Operations have limits of their own.
+    paced: bool,
     hold: Mutex<Hold>,
     now: Now,
 }
@@ -119,6 +121,7 @@ impl Connection {
             bucket: Arc::new(LocalBucket::new(limits)),
             operations: Mutex::default(),
             buckets: Box::new(|_, limits| Arc::new(LocalBucket::new(limits))),
+            paced: true,
             hold: Mutex::default(),
             now: machine(),
         }
@@ -127,6 +130,12 @@ impl Connection {
     /// Goes by this clock instead of the machine's.
     pub fn with_clock(mut self, now: Now) -> Connection {
         self.now = now;
+        self
+    }
+
+    /// Keeps the connection's limits alone: the address is not the vendor's, or has other limits than the vendor.
+    pub fn at_one_pace(mut self) -> Connection {
+        self.paced = false;
         self
     }
 
@@ -142,12 +151,23 @@ impl Connection {
     }
 
     /// Waits for permission to send, first the operation's and then the connection's; fails at once when it would come
-    /// after the deadline.
-    pub(super) async fn permission(&self, pace: Option<(&'static str, Limits)>, deadline: Instant) -> Result<()> {
-        if let Some((endpoint, limits)) = pace {
+    /// after the deadline. What is returned is held while the exchange is under way.
+    pub(super) async fn permission(&self, pace: Option<(&'static str, Limits)>, deadline: Instant) -> Result<Place> {
+        if let Some((endpoint, limits)) = pace.filter(|_| self.paced) {
             self.granted(&*self.operation(endpoint, limits), deadline).await?;
         }
-        self.granted(&*self.bucket, deadline).await
+        // The place comes first: permissions that wait for places would be used all at once when those come free.
+        let place = self.place(deadline).await?;
+        self.granted(&*self.bucket, deadline).await?;
+        Ok(place)
+    }
+
+    async fn place(&self, deadline: Instant) -> Result<Place> {
+        let place = self.bucket.place(self.settings.timeout);
+        tokio::time::timeout_at(deadline, place).await.map_err(|_| {
+            let said = format!("as many requests to {} are under way as it takes at once", self.ecosystem);
+            Error::rate_limited(said).with_retry_after(Duration::from_secs(1))
+        })?
     }
 
     fn operation(&self, endpoint: &'static str, limits: Limits) -> Arc<dyn Bucket> {

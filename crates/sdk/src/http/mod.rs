@@ -1,6 +1,6 @@
 //! Outbound HTTP: one pipeline for every request to a vendor, and for what is not HTTP (`Http::attempt`).
 //!
-//! token bucket → circuit breaker → retry → time-out → a redacted record of each attempt.
+//! token bucket and places → circuit breaker → retry → time-out → a redacted record of each attempt.
 //!
 //! A [`Connection`] holds what is shared by all calls of one authorised account; [`Http`] is that
 //! connection seen from one call, with its deadline and its key.
@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use bucket::{Bucket, LocalBucket};
+pub use bucket::{Bucket, LocalBucket, Place, Places};
 pub use connection::{Attempt, Buckets, Connection, Now, Observer, Settings};
 pub use exchange::Exchange;
 pub use http::{HeaderMap, Method, StatusCode};

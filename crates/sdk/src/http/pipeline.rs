@@ -49,7 +49,7 @@ impl Http {
         exchange: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let permission = self.connection.permission(pace, self.call.deadline).await;
-        permission.map_err(|error| Failure { error, repeat: false })?;
+        let _place = permission.map_err(|error| Failure { error, repeat: false })?;
         let ill = |failure: &Failure| matches!(failure.error.kind, Kind::Unavailable | Kind::Upstream);
         match self.connection.breaker.call_with(ill, exchange).await {
             Ok(answer) => Ok(answer),

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod support;
+mod vendors;
 mod rest;
 mod mcp;
 mod sessions;
@@ -19,3 +20,5 @@ mod vault;
 mod ecosystems;
 mod oauth;
 mod accounts;
+mod quotas;
+mod lost;

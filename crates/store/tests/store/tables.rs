@@ -180,6 +180,42 @@ async fn a_sync_tells_how_far_it_is_and_where_to_go_on() {
 }
 
 #[tokio::test]
+async fn a_shared_place_is_held_by_one_until_it_is_given_back_or_its_time_is_over() {
+    on_both(|store| async move {
+        let longest = Duration::from_secs(20);
+        let enter = |holder: Uuid, at| {
+            let system = store.system();
+            async move { rate::enter(&system, "crm:main", holder, 3, at, longest).await }
+        };
+        let holders: Vec<Uuid> = (0..12).map(Uuid::from_u128).collect();
+        let tries = holders.iter().map(|holder| tokio::spawn(enter(*holder, now())));
+        let mut held = Vec::new();
+        for (tried, holder) in futures::future::join_all(tries).await.into_iter().zip(&holders) {
+            held.extend(tried??.map(|place| (*holder, place)));
+        }
+        // Two that want the same place at the same moment may both have to ask again.
+        for holder in &holders {
+            if held.len() < 3 && held.iter().all(|(other, _)| other != holder) {
+                held.extend(enter(*holder, now()).await?.map(|place| (*holder, place)));
+            }
+        }
+        let mut places: Vec<i64> = held.iter().map(|(_, place)| *place).collect();
+        places.sort_unstable();
+        assert_eq!(places, [1, 2, 3]);
+        let other = Uuid::from_u128(99);
+        assert_eq!(enter(other, now()).await?, None);
+        rate::leave(&store.system(), "crm:main", other, held[0].1).await?;
+        assert_eq!(enter(other, now()).await?, None, "nobody gives back what another holds");
+        rate::leave(&store.system(), "crm:main", held[0].0, held[0].1).await?;
+        assert_eq!(enter(other, now()).await?, Some(held[0].1));
+        assert!(enter(other, now() + chrono::Duration::seconds(21)).await?.is_some(), "its holder was killed");
+        assert!(rate::enter(&store.system(), "crm:other", other, 1, now(), longest).await?.is_some());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_shared_bucket_lets_no_more_through_than_it_holds() {
     on_both(|store| async move {
         let (increment, burst) = (Duration::from_millis(100), Duration::from_millis(1_000));
