@@ -178,9 +178,14 @@ async fn append_or_clear(
         let rows = body["values"].as_array().map(Vec::as_slice).unwrap_or_default();
         let rows = rows.iter().map(|row| row.as_array().cloned().unwrap_or_default()).collect();
         let block = values::append(&mut file.tabs[at], rows);
-        Ok((values::name(&file.tabs[at], block), body.clone()))
+        let (rows, columns) = (block.bottom - block.top, block.right - block.left);
+        let told = json!({"updatedRange": values::name(&file.tabs[at], block), "updatedRows": rows,
+            "updatedColumns": columns, "updatedCells": rows * columns});
+        Ok((told, body.clone()))
     })?;
-    ok(&json!({"spreadsheetId": id, "updates": {"spreadsheetId": id, "updatedRange": added}}))
+    let mut updates = added;
+    updates["spreadsheetId"] = json!(id);
+    ok(&json!({"spreadsheetId": id, "updates": updates}))
 }
 
 /// `POST /v4/spreadsheets/{id}:batchUpdate`.

@@ -183,8 +183,14 @@ async fn places(url: &str) -> (String, String, Vec<String>) {
     let zone = zones["data"]["zones"][0]["name"].as_str().unwrap_or_else(|| panic!("{zones}"));
     let domains = ask("godaddy.list_domains").await;
     let names = domains["data"]["domains"].as_array().unwrap_or_else(|| panic!("{domains}"));
-    let names = names.iter().filter_map(|domain| domain["domain"].as_str().or(domain["name"].as_str()));
-    (customer.to_owned(), zone.to_owned(), names.map(str::to_owned).collect())
+    let mut hosted = Vec::new();
+    for name in names.iter().filter_map(|domain| domain["domain"].as_str().or(domain["name"].as_str())) {
+        // The DNS of the others is elsewhere.
+        let dns = call(&http, url, "godaddy.list_dns", &json!({"domain": name})).await.unwrap();
+        hosted.extend((dns["status"] == "ok").then(|| name.to_owned()));
+    }
+    assert!(hosted.len() > 1, "{domains}");
+    (customer.to_owned(), zone.to_owned(), hosted)
 }
 
 /// Makes one, until the server says that it is done or that it does not know, or goes away.
@@ -253,9 +259,10 @@ fn said(body: Option<Value>) -> Said {
 
 /// Says yes, and waits for what comes of it, over a kill too.
 async fn approved(run: &Run, http: &reqwest::Client, id: &str) -> Said {
-    let mut patience = 0;
+    let (mut patience, mut executing_at) = (0, None);
     loop {
-        let url = format!("{}/api/v1/approvals/{id}", server(run).await);
+        let server = server(run).await;
+        let url = format!("{server}/api/v1/approvals/{id}");
         let decision =
             http.post(format!("{url}/decision")).bearer_auth(&run.approver).json(&json!({"decision": "approve"}));
         // Whether it was decided before is told by its state.
@@ -270,8 +277,10 @@ async fn approved(run: &Run, http: &reqwest::Client, id: &str) -> Said {
             Some("unknown") => return Said::Unknown,
             Some("failed") => return Said::Refused(approval["result"].to_string()),
             // A kill has cut it off; it is settled as unknown later.
-            Some("executing") if patience > 600 => return Said::Nothing,
-            _ if patience > 1_200 => panic!("nothing becomes of {approval}"),
+            Some("executing") if executing_at.get_or_insert(server.clone()) != &server || patience > 150 => {
+                return Said::Nothing;
+            }
+            _ if patience > 600 => panic!("nothing becomes of {approval}"),
             _ => patience += 1,
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
