@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The real binary with clients that others wrote: MCP's Inspector, conformance suite and SDKs, and
-# GoHighLevel's SDKs against the sandbox. Needs Rust, Node and, for a part, Python; everything else
+# The real binary with clients that others wrote: MCP's Inspector, conformance suite and SDKs, and the
+# vendors' own clients against the sandbox. Needs Rust, Node and, for a part, Python; everything else
 # goes into a cache folder, in exact versions. Each check is one line; the last line counts them.
 #
 #   scripts/e2e.sh              everything
-#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python conformance gohighlevel audit
+#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python conformance gohighlevel quickbooks
+#                               amazon cloudflare google slack godaddy audit
 #   E2E_BINARY, E2E_CONFORMANCE a server that is already built, and one with the feature `conformance`
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -181,16 +182,36 @@ fi
 
 # ── the sandbox, judged by the vendor's own clients ──────────────────────────────────────────────
 
-if wanted gohighlevel; then
+# What is in npm, then what is in PyPI; both print a line a check.
+vendor() {
+    local name=$1
+    wanted "$name" || return 0
+    if [ -f "$here/$name.mjs" ]; then part "$name-npm" node "$cache/npm/$name.mjs"; fi
+    [ -n "${2:-}" ] || return 0
+    if [ -n "$with_python" ]; then
+        part "$name-pypi" "$cache/venv/bin/python" "$cache/venv/$2"
+    else
+        note "skipped: $name's Python client (there is no Python 3.11 with venv here)"
+    fi
+}
+
+sandbox_wanted() {
+    local name
+    for name in gohighlevel quickbooks amazon cloudflare google slack godaddy; do wanted "$name" && return 0; done
+    return 1
+}
+
+if sandbox_wanted; then
     start sandbox '^}' "$E2E_BINARY" sandbox --port "$(free_port)"
     E2E_SANDBOX=$(cat "$work/sandbox.out")
     export E2E_SANDBOX
-    part gohighlevel-npm node "$cache/npm/gohighlevel.mjs"
-    if [ -n "$with_python" ]; then
-        part gohighlevel-pypi "$cache/venv/bin/python" "$cache/venv/gohighlevel.py"
-    else
-        note "skipped: GoHighLevel's Python SDK (there is no Python 3.11 with venv here)"
-    fi
+    vendor gohighlevel gohighlevel.py
+    vendor quickbooks
+    vendor amazon
+    vendor cloudflare
+    vendor google google_client.py
+    vendor slack slack.py
+    vendor godaddy godaddy.py
 fi
 
 # ── what all of that left behind ─────────────────────────────────────────────────────────────────

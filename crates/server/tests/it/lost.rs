@@ -199,7 +199,7 @@ async fn make(run: &Run, kind: Kind, maker: usize, number: usize) {
     for attempt in 0..60 {
         let url = server(run).await;
         // Every third reply is lost, and the next one, to another request, is not.
-        if attempt == 0 && number % 3 == 0 {
+        if attempt == 0 && number.is_multiple_of(3) {
             run.vendor.faults().next_post_on(kind.path(), 1, Fault::DropReply);
             run.lost.fetch_add(1, Ordering::Relaxed);
         }
