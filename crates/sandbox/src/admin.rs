@@ -30,6 +30,10 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .route("/contacts/{number}", get(contact).put(update_contact).delete(delete_contact))
         .route("/messages", post(message))
         .route("/webhooks", post(subscribe))
+        .route("/webhooks/duplicates", post(duplicates))
+        .route("/webhooks/hold", post(hold))
+        .route("/webhooks/release", post(release))
+        .route("/webhooks/burst", post(burst))
         .route("/clock", post(clock))
         .route("/oauth/code", post(code))
 }
@@ -112,11 +116,58 @@ fn answer(outcome: Result<Value, Refusal>) -> Response {
 #[derive(Deserialize)]
 struct Subscription {
     url: String,
+    #[serde(default = "gohighlevel")]
+    ecosystem: String,
+}
+
+fn gohighlevel() -> String {
+    "gohighlevel".into()
 }
 
 async fn subscribe(State(world): State<Arc<World>>, Json(subscription): Json<Subscription>) -> Response {
-    match world.webhooks.subscribe(&subscription.url) {
+    match world.webhooks.subscribe(&subscription.ecosystem, &subscription.url) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, error).into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Duplicates {
+    copies: u32,
+}
+
+/// Every delivery is made so many more times.
+async fn duplicates(State(world): State<Arc<World>>, Json(wanted): Json<Duplicates>) -> StatusCode {
+    world.webhooks.duplicate(wanted.copies);
+    StatusCode::NO_CONTENT
+}
+
+async fn hold(State(world): State<Arc<World>>) -> StatusCode {
+    world.webhooks.hold();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct Release {
+    #[serde(default)]
+    reversed: bool,
+}
+
+/// Delivers what was kept back, and tells the answers.
+async fn release(State(world): State<Arc<World>>, Json(wanted): Json<Release>) -> Response {
+    Json(json!({"answers": world.webhooks.release(wanted.reversed).await})).into_response()
+}
+
+#[derive(Deserialize)]
+struct Burst {
+    ecosystem: String,
+    url: String,
+    count: u64,
+}
+
+async fn burst(State(world): State<Arc<World>>, Json(wanted): Json<Burst>) -> Response {
+    match world.webhooks.burst(&world, &wanted.ecosystem, &wanted.url, wanted.count).await {
+        Ok(answers) => Json(json!({"answers": answers})).into_response(),
         Err(error) => (StatusCode::BAD_REQUEST, error).into_response(),
     }
 }

@@ -35,6 +35,7 @@ mod quickbooks;
 mod serve;
 mod slack;
 mod vendor;
+mod webhooks;
 mod world;
 
 /// How a sandbox is to be.
@@ -110,7 +111,11 @@ impl Sandbox {
         if ecosystem == "gohighlevel" {
             let account = self.gohighlevel();
             let config = serde_json::json!({"base_url": self.url(), "location_id": account.location_id});
-            return Some(Account::new(config).with("token", account.private_token));
+            return Some(
+                Account::new(config)
+                    .with("token", account.private_token)
+                    .with("webhook_public_key", account.webhook_public_key),
+            );
         }
         let vendor = vendor::VENDORS.iter().find(|vendor| vendor.name == ecosystem)?;
         Some((vendor.account)(&self.world, &format!("{}/{}", self.url(), vendor.name)))
@@ -136,9 +141,42 @@ impl Sandbox {
         BusinessAccess { world: &self.world }
     }
 
-    /// The value of `X-GHL-Signature` for these bytes.
-    pub fn sign(&self, body: &[u8]) -> String {
-        self.world.webhooks.sign(body)
+    /// The headers that prove a webhook of this vendor with this body, now.
+    pub fn signed(&self, ecosystem: &str, body: &[u8]) -> Vec<(&'static str, String)> {
+        self.world.webhooks.signed(ecosystem, body, self.world.now())
+    }
+
+    /// What a receiver proves this vendor's webhooks with: GoHighLevel's public key, or a shared secret.
+    pub fn webhook_secret(&self, ecosystem: &str) -> String {
+        self.world.webhooks.secret(ecosystem)
+    }
+
+    /// Every delivery of a webhook is made so many more times from now on.
+    pub fn duplicate_webhooks(&self, copies: u32) {
+        self.world.webhooks.duplicate(copies);
+    }
+
+    /// Keeps webhooks back from now on.
+    pub fn hold_webhooks(&self) {
+        self.world.webhooks.hold();
+    }
+
+    /// Delivers the webhooks that were kept back, the last one first if `reversed`, and gives the answers' status.
+    pub async fn release_webhooks(&self, reversed: bool) -> Vec<u16> {
+        self.world.webhooks.release(reversed).await
+    }
+
+    /// Delivers so many different webhooks at the same moment, each once, and counts the answers by status.
+    ///
+    /// # Errors
+    /// When there is no HTTP client.
+    pub async fn burst_of_webhooks(
+        &self,
+        ecosystem: &str,
+        url: &str,
+        count: u64,
+    ) -> Result<std::collections::BTreeMap<u16, u64>, String> {
+        self.world.webhooks.burst(&self.world, ecosystem, url, count).await
     }
 
     /// Moves the simulated present forward.
@@ -154,12 +192,12 @@ impl Sandbox {
         self.world.grants().code(reach, now)
     }
 
-    /// Sends webhooks to this URL from now on.
+    /// Sends webhooks of this vendor to this URL from now on.
     ///
     /// # Errors
-    /// When the URL cannot be read.
-    pub fn subscribe(&self, url: &str) -> Result<(), String> {
-        self.world.webhooks.subscribe(url)
+    /// When the URL cannot be read, or the vendor has no webhooks.
+    pub fn subscribe(&self, ecosystem: &str, url: &str) -> Result<(), String> {
+        self.world.webhooks.subscribe(ecosystem, url)
     }
 
     /// Stops serving and waits until the port is free.
@@ -233,6 +271,11 @@ impl BusinessAccess<'_> {
     /// When there is no such contact.
     pub fn receive_sms(&self, number: usize, text: &str) -> Result<Value, String> {
         people::write(self.world, number, text).map_err(message)
+    }
+
+    /// A person renames a document; whether there is one of this id.
+    pub fn rename_document(&self, id: &str, name: &str) -> bool {
+        google_workspace::rename(self.world, id, name)
     }
 
     /// Every write that was committed, in order.

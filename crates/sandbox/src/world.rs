@@ -19,8 +19,9 @@ use crate::{
     email::Post,
     faults::Faults,
     godaddy,
-    gohighlevel::{limits::Limits, oauth::Grants, webhooks::Webhooks},
+    gohighlevel::{limits::Limits, oauth::Grants},
     slack::Workspace,
+    webhooks::Webhooks,
 };
 
 pub(crate) struct World {
@@ -53,7 +54,7 @@ impl World {
         business.contacts.lagging = !options.search_lag.is_zero();
         let webhooks = Webhooks::new(options.seed, options.webhook_retry, stop.clone());
         World {
-            account: GoHighLevelAccount::derive(options.seed, &business, webhooks.public_key()),
+            account: GoHighLevelAccount::derive(options.seed, &business, webhooks.secret("gohighlevel")),
             webhooks,
             godaddy: Mutex::new(godaddy::State::new(options.seed, &business, options.now.timestamp_millis())),
             cloudflare: Mutex::new(cloudflare::State::new(options.seed, &business, options.now.timestamp_millis())),
@@ -156,7 +157,7 @@ impl World {
 
     /// A further event of a write that is already on the list.
     pub(crate) fn announce(&self, kind: &str, payload: &Value) {
-        self.webhooks.announce(kind, payload, self.now());
+        self.webhooks.gohighlevel(kind, payload, self.now());
     }
 }
 

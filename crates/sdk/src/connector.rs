@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::tool::Spec;
-use crate::{Auth, Batch, Credentials, Error, Http, Page, Result, Stream, Tool, schema};
+use crate::{Auth, Batch, Credentials, Error, Http, Page, Result, Stream, Tool, Webhook, schema};
 
 /// Code for one ecosystem.
 ///
@@ -39,6 +39,10 @@ pub trait Connector: Sized + Send + Sync + 'static {
     fn tools() -> Vec<Tool<Self>>;
     fn streams() -> Vec<Stream<Self>> {
         Vec::new()
+    }
+    /// How the vendor's webhooks are verified and read, where it has any.
+    fn webhook() -> Option<Webhook> {
+        None
     }
 }
 
@@ -89,6 +93,7 @@ pub struct ErasedConnector {
     pub config_schema: Value,
     pub tools: Vec<ErasedTool>,
     pub streams: Vec<ErasedStream>,
+    pub webhook: Option<Webhook>,
     check: Check,
 }
 
@@ -152,6 +157,7 @@ impl ErasedConnector {
             config_schema: schema::input::<C::Config>().into(),
             tools: C::tools().into_iter().map(erase_tool).collect(),
             streams: C::streams().into_iter().map(erase_stream).collect(),
+            webhook: C::webhook(),
             check: Arc::new(|opening| Box::pin(async move { open::<C>(opening)?.check().await })),
         }
     }

@@ -12,6 +12,7 @@ pub mod connector;
 pub mod stream;
 pub mod auth;
 pub mod http;
+pub mod webhook;
 pub mod text;
 
 pub use auth::{Auth, Credentials};
@@ -21,3 +22,4 @@ pub use http::Http;
 pub use plan::{Change, Plan};
 pub use stream::{Batch, Page, Record, Stream};
 pub use tool::{Effect, Spec, Tool};
+pub use webhook::Webhook;

@@ -9,6 +9,7 @@ mod home;
 mod problem;
 mod run;
 mod tools;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -34,7 +35,8 @@ pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
     let open = Router::new()
         .route("/", get(home::show))
         .route("/health", get(health::show))
-        .route("/metrics", get(health::metrics));
+        .route("/metrics", get(health::metrics))
+        .route("/webhooks/{ecosystem}", post(webhooks::receive));
     let keyed = Router::new()
         .route("/mcp/tools", get(tools::list))
         .route("/mcp/run/{tool}", post(run::run))

@@ -24,7 +24,7 @@ use crate::policy::Policy;
 use crate::runs::Runs;
 use crate::tools::Catalogue;
 use crate::vault::Vault;
-use crate::{approvals, brain, connections, housekeeping, sync, system};
+use crate::{approvals, brain, connections, housekeeping, sync, system, webhooks};
 
 /// A running installation.
 pub struct App {
@@ -37,6 +37,7 @@ pub struct App {
     pub connections: Connections,
     pub runs: Runs,
     pub syncs: sync::Gates,
+    pub webhooks: webhooks::Intake,
     pub keys: KeyCache,
     pub limiter: Limiter,
     pub trusted: Trusted,
@@ -81,6 +82,7 @@ impl App {
         let app = Arc::new(App {
             policy,
             limiter: Limiter::new(config.server.calls_per_minute),
+            webhooks: webhooks::Intake::new(&config.webhooks),
             trusted: Trusted::new(&config.server),
             keys: KeyCache::default(),
             running: TaskTracker::new(),
@@ -98,6 +100,7 @@ impl App {
         });
         app.policy.check(&app.tools)?;
         sync::register(&app);
+        webhooks::register(&app);
         approvals::register(&app);
         housekeeping::register(&app);
         connections::notice_changed_accounts(&app).await?;
@@ -170,7 +173,7 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    fn new(per_minute: u32) -> Limiter {
+    pub fn new(per_minute: u32) -> Limiter {
         let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
         Limiter { limiter: RateLimiter::keyed(Quota::per_minute(per_minute)), clock: DefaultClock::default() }
     }

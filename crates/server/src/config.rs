@@ -24,6 +24,7 @@ pub struct Config {
     pub log: Log,
     pub audit: Audit,
     pub sync: Sync,
+    pub webhooks: Webhooks,
     pub policy: Policy,
     pub sandbox: Sandbox,
     /// One section a connector; its keys are the connector's own.
@@ -102,6 +103,16 @@ pub struct Sync {
     pub reconcile_hour: u32,
 }
 
+/// What is taken of webhooks; beyond it vendors are asked to deliver again.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Deliveries a minute and ecosystem.
+    pub per_minute: u32,
+    /// Events of an ecosystem that wait to be worked on.
+    pub max_waiting: u32,
+}
+
 /// Exceptions to the default table, as patterns of tool ids (`gohighlevel.add_*`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -155,6 +166,12 @@ impl Default for Audit {
 impl Default for Sync {
     fn default() -> Sync {
         Sync { enabled: true, every_minutes: 15, reconcile_hour: 3 }
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Webhooks {
+        Webhooks { per_minute: 6_000, max_waiting: 5_000 }
     }
 }
 
@@ -233,6 +250,9 @@ impl Config {
         }
         if self.server.calls_per_minute == 0 {
             return Err(ConfigError("server.calls_per_minute must be at least 1".into()));
+        }
+        if self.webhooks.per_minute == 0 || self.webhooks.max_waiting == 0 {
+            return Err(ConfigError("webhooks.per_minute and webhooks.max_waiting must be at least 1".into()));
         }
         if self.sync.every_minutes == 0 || self.sync.reconcile_hour > 23 {
             return Err(ConfigError("sync.every_minutes must be at least 1 and sync.reconcile_hour at most 23".into()));

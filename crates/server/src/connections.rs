@@ -14,7 +14,7 @@ use sdk::auth::ACCESS_TOKEN;
 use sdk::connector::Opening;
 use sdk::http::{Call, Connection, Http, Observer, Settings};
 use sdk::{Auth, Credentials, ErasedConnector, Error, Limits, Result};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::sync;
 use crate::vault::Vault;
+use crate::webhooks;
 
 pub use connect::{Connection as NewConnection, Consent, disconnect, rotate, test};
 pub use shared::Shared;
@@ -60,6 +61,8 @@ pub struct Connected {
     /// What the vendor refused when it was asked last; a person has to look.
     attention: Option<String>,
     account: Option<String>,
+    /// What deliveries of the vendor's webhooks are proven with.
+    webhook_secret: Option<SecretString>,
 }
 
 /// A connection as people see it.
@@ -79,6 +82,9 @@ pub struct Description {
     pub reason: Option<String>,
     /// What to do to connect it.
     pub to_connect: Vec<String>,
+    /// Where its webhooks are expected, once they can be proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<webhooks::Expected>,
 }
 
 /// How connections reach the outside, and where they keep what must stay.
@@ -185,9 +191,20 @@ impl Connections {
         };
         let http = self.connection(&connector, limits, &account);
         let tokens = self.tokens(&connector, &account).await?;
-        let Account { source, config, credentials, credential, trouble, attention, name, .. } = account;
-        let account = name;
-        Ok(Connected { connector, source, config, credentials, http, tokens, credential, trouble, attention, account })
+        let Account { source, config, credentials, credential, trouble, attention, name, webhook_secret, .. } = account;
+        Ok(Connected {
+            connector,
+            source,
+            config,
+            credentials,
+            http,
+            tokens,
+            credential,
+            trouble,
+            attention,
+            account: name,
+            webhook_secret,
+        })
     }
 
     fn connection(&self, connector: &ErasedConnector, limits: Limits, account: &Account) -> Arc<Connection> {
@@ -224,6 +241,17 @@ impl Connected {
             credentials = credentials.with(ACCESS_TOKEN, token.expose_secret());
         }
         Ok(Opening { config: self.config.clone(), credentials, http: Http::new(self.http.clone(), call) })
+    }
+
+    /// What webhooks of this account are proven with; `None`: none are expected. Nobody tells of the sample business.
+    pub fn webhook_secret(&self) -> Option<&str> {
+        let live = self.source == Source::Live;
+        self.webhook_secret.as_ref().filter(|_| live).map(ExposeSecret::expose_secret)
+    }
+
+    /// A text of the connector's configuration.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.config[key].as_str().map(str::trim).filter(|text| !text.is_empty())
     }
 
     /// The vendor refused a token that should have been good. True: another may be had.
@@ -283,6 +311,7 @@ impl Connected {
             account: self.account.clone(),
             reason,
             to_connect,
+            webhooks: None,
         }
     }
 

@@ -1,5 +1,5 @@
 //! What has to be tidied from time to time: effects and approvals that a kill left open, approvals
-//! that nobody decided, runs that ended long ago.
+//! that nobody decided, runs that ended and events that came long ago.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::actor::DEFAULT_TENANT;
 use crate::app::App;
 use crate::runs::{Every, Failure, Job, Schedule};
-use crate::{approvals, connections};
+use crate::{approvals, connections, webhooks};
 
 const RUN: &str = "housekeeping";
 const EVERY_SECONDS: i64 = 300;
@@ -49,6 +49,7 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     }
     app.audit.finish_interrupted().await?;
     approvals::tidy(app).await?;
+    webhooks::tidy(app).await?;
     app.runs.purge(KEPT_RUNS).await?;
     Ok(())
 }

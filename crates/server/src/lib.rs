@@ -18,6 +18,7 @@ pub mod vault;
 pub mod brain;
 pub mod sync;
 pub mod runs;
+pub mod webhooks;
 pub mod system;
 pub mod health;
 pub mod housekeeping;

@@ -125,6 +125,10 @@ struct Sync {
     /// `full` reads everything and finds deletions; `incremental` reads what changed.
     #[serde(default = "full")]
     mode: Mode,
+    /// Only these of its streams, such as `invoices`; all unless given.
+    #[serde(default)]
+    #[schemars(length(max = 20), inner(length(max = 30)))]
+    streams: Vec<String>,
 }
 
 fn full() -> Mode {
@@ -138,7 +142,7 @@ struct Reports {
 }
 
 async fn sync_all_contacts(scope: &Scope, arguments: SyncAllContacts) -> Result<Report> {
-    one(scope, HOME, arguments.mode).await
+    one(scope, HOME, arguments.mode, Vec::new()).await
 }
 
 /// All at once, so that a slow one does not delay the others.
@@ -148,10 +152,13 @@ async fn sync(scope: &Scope, arguments: Sync) -> Result<Reports> {
         None => copied(&scope.app),
     };
     if let [only] = ecosystems.as_slice() {
-        return Ok(Reports { syncs: vec![one(scope, only, arguments.mode).await?] });
+        return Ok(Reports { syncs: vec![one(scope, only, arguments.mode, arguments.streams).await?] });
     }
-    let each = ecosystems.into_iter().map(|ecosystem| async move {
-        one(scope, ecosystem, arguments.mode).await.unwrap_or_else(|e| Report::failed(ecosystem, arguments.mode, &e))
+    let each = ecosystems.into_iter().map(|ecosystem| {
+        let (mode, streams) = (arguments.mode, arguments.streams.clone());
+        async move {
+            one(scope, ecosystem, mode, streams).await.unwrap_or_else(|e| Report::failed(ecosystem, mode, &e))
+        }
     });
     Ok(Reports { syncs: futures::future::join_all(each).await })
 }
@@ -171,12 +178,13 @@ fn known(app: &App, ecosystem: &str) -> Result<&'static str> {
     Ok(connected.connector.id)
 }
 
-async fn one(scope: &Scope, ecosystem: &'static str, mode: Mode) -> Result<Report> {
+async fn one(scope: &Scope, ecosystem: &'static str, mode: Mode, streams: Vec<String>) -> Result<Report> {
     let work = walk::Work {
         app: scope.app.clone(),
         tenant: scope.tenant.clone(),
         ecosystem,
         mode,
+        streams,
         execution: scope.execution,
         progress: scope.progress.clone(),
         end: scope.now + LONGEST,
@@ -199,8 +207,12 @@ async fn once(work: walk::Work) -> Result<Report> {
         Ok(gate) => gate,
         Err(_) => {
             let last = gate.lock().await;
-            // What was running may have been less than what is asked for, or have failed.
-            let enough = |report: &&Report| work.mode == Mode::Incremental || report.mode == work.mode.as_str();
+            // What was running may have been less than what is asked for, or have failed. Who asks for a stream knows
+            // that something has changed, which a walk that began before may have passed.
+            let enough = |report: &&Report| {
+                let as_much = work.mode == Mode::Incremental || report.mode == work.mode.as_str();
+                as_much && work.streams.is_empty()
+            };
             if let Some(report) = last.as_ref().filter(enough) {
                 return Ok(report.clone());
             }
@@ -217,8 +229,20 @@ async fn once(work: walk::Work) -> Result<Report> {
         brain::rescore(&work.tenant, work.app.clock.now()).await?;
         store::contacts::settle_search(&work.tenant).await.map_err(crate::unavailable)?;
     }
-    *last = Some(report.clone());
+    *last = Some(report.clone()).filter(|_| work.streams.is_empty());
     Ok(report)
+}
+
+/// Marks a record deleted, because its vendor said so, unless a walk has seen it after `seen`.
+pub async fn forget(
+    tenant: &store::Tenant,
+    ecosystem: &str,
+    stream: &str,
+    vendor_id: &str,
+    seen: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    write::gone(tenant, ecosystem, stream, vendor_id, seen, now).await
 }
 
 /// Teaches the runs what a tick of the schedule does.

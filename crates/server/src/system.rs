@@ -13,6 +13,7 @@ use crate::calls::Scope;
 use crate::connections::Description;
 use crate::health::{self, Report};
 use crate::tools::Entry;
+use crate::webhooks;
 
 pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
     let tools = vec![
@@ -225,5 +226,10 @@ struct ConnectionList {
 async fn list_connections(scope: &Scope, _: ListConnections) -> Result<ConnectionList> {
     // One that was connected or has ended since, here or in another process, is shown as it is.
     scope.app.connections.look_again().await?;
-    Ok(ConnectionList { connections: scope.app.connections.iter().map(|connected| connected.describe()).collect() })
+    let mut connections: Vec<Description> = scope.app.connections.iter().map(|one| one.describe()).collect();
+    for (ecosystem, expected) in webhooks::expectations(&scope.app).await? {
+        let described = connections.iter_mut().find(|described| described.ecosystem == ecosystem);
+        described.into_iter().for_each(|described| described.webhooks = Some(expected.clone()));
+    }
+    Ok(ConnectionList { connections })
 }

@@ -29,6 +29,7 @@ pub mod outcomes;
 pub mod rate;
 pub mod locks;
 pub mod vault;
+pub mod webhooks;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -206,11 +206,26 @@ pub async fn mark_deleted(
 ) -> Result<u64> {
     let mut deleted = 0;
     for vendor_id in vendor_ids {
-        let mut sql = tenant.sql("UPDATE ");
-        sql.push(table).push(" SET deleted_at = ").bind(micros(now)).push(", last_synced = ").bind(micros(now));
-        sql.push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
-        sql.push(" AND vendor_id = ").bind(*vendor_id).push(" AND deleted_at IS NULL");
-        deleted += tenant.write().execute_raw(sql.statement()).await?.rows_affected();
+        deleted += u64::from(mark_deleted_unless_seen(tenant, table, ecosystem, vendor_id, None, now).await?);
     }
     Ok(deleted)
+}
+
+/// The same for one row, unless it was copied after `seen`: then it has come back since, or the word is an old one.
+pub async fn mark_deleted_unless_seen(
+    tenant: &Tenant,
+    table: &'static str,
+    ecosystem: &str,
+    vendor_id: &str,
+    seen: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let mut sql = tenant.sql("UPDATE ");
+    sql.push(table).push(" SET deleted_at = ").bind(micros(now)).push(", last_synced = ").bind(micros(now));
+    sql.push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
+    sql.push(" AND vendor_id = ").bind(vendor_id).push(" AND deleted_at IS NULL");
+    if let Some(seen) = seen {
+        sql.push(" AND last_synced <= ").bind(micros(seen));
+    }
+    Ok(tenant.write().execute_raw(sql.statement()).await?.rows_affected() > 0)
 }

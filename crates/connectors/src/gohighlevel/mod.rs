@@ -14,13 +14,14 @@ mod messages;
 mod conversations;
 mod calendars;
 mod streams;
+mod webhooks;
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use sdk::auth::Key;
 use sdk::http::{Request, Vendor};
-use sdk::{Account, Auth, Connector, Credentials, Error, Http, Kind, Limits, Result, Stream, Tool};
+use sdk::{Account, Auth, Connector, Credentials, Error, Http, Kind, Limits, Result, Stream, Tool, Webhook};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -167,6 +168,10 @@ impl Connector for GoHighLevel {
             Stream::new("opportunities", streams::opportunities),
             Stream::new("interactions", streams::interactions).partial(),
         ]
+    }
+
+    fn webhook() -> Option<Webhook> {
+        Some(webhooks::WEBHOOK)
     }
 }
 

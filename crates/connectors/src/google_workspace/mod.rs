@@ -15,13 +15,14 @@ mod outbox;
 mod calendar;
 mod event_writes;
 mod streams;
+mod webhooks;
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use sdk::auth::{ACCESS_TOKEN, ClientAuth, Key, OAuth2, ServiceAccount};
 use sdk::http::{Method, Request, Vendor};
-use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool};
+use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool, Webhook};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -175,6 +176,10 @@ impl Connector for GoogleWorkspace {
 
     fn streams() -> Vec<Stream<GoogleWorkspace>> {
         vec![Stream::new("documents", streams::documents), Stream::new("messages", streams::messages).partial()]
+    }
+
+    fn webhook() -> Option<Webhook> {
+        Some(webhooks::WEBHOOK)
     }
 }
 

@@ -16,13 +16,14 @@ mod ledger;
 mod reports;
 mod aging;
 mod streams;
+mod webhooks;
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use sdk::auth::{ACCESS_TOKEN, ClientAuth, Key, OAuth2};
 use sdk::http::{Method, Quota, Request, Vendor};
-use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool};
+use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool, Webhook};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -147,6 +148,10 @@ impl Connector for QuickBooks {
             Stream::new("invoices", streams::invoices),
             Stream::new("payments", streams::payments),
         ]
+    }
+
+    fn webhook() -> Option<Webhook> {
+        Some(webhooks::WEBHOOK)
     }
 }
 

@@ -3,13 +3,14 @@
 mod wire;
 mod channels;
 mod messages;
+mod webhooks;
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use sdk::auth::{ACCESS_TOKEN, ClientAuth, Key, OAuth2};
 use sdk::http::{Request, Vendor};
-use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Tool};
+use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Tool, Webhook};
 use serde::Deserialize;
 
 use crate::json;
@@ -101,6 +102,10 @@ impl Connector for Slack {
             Tool::write("post_message", messages::post).planned(messages::plan),
             Tool::read("list_channels", channels::list),
         ]
+    }
+
+    fn webhook() -> Option<Webhook> {
+        Some(webhooks::WEBHOOK)
     }
 }
 

@@ -34,7 +34,6 @@ pub(crate) mod rows;
 mod search;
 mod tasks;
 pub(crate) mod v1;
-pub(crate) mod webhooks;
 
 pub use account::GoHighLevelAccount;
 

@@ -7,13 +7,13 @@ use axum::{
     extract::{Path, Query, State as Shared},
     http::StatusCode,
     response::IntoResponse,
-    routing::get,
+    routing::{get, post},
 };
 use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
 
 use super::{
-    drive::record,
+    drive::{open_channel, record},
     google, mask, paging,
     reply::{Refusal, Reply, ok},
     state::{Event, State},
@@ -32,6 +32,7 @@ pub(super) fn router() -> Router<Arc<World>> {
     Router::new()
         .route("/users/me/calendarList", get(calendars))
         .route("/calendars/{calendar}/events", get(list).post(insert))
+        .route("/calendars/{calendar}/events/watch", post(watch))
         .route("/calendars/{calendar}/events/{id}", get(event).patch(patch).delete(remove))
 }
 
@@ -105,6 +106,12 @@ async fn list(Shared(world): Shared<Arc<World>>, Path(calendar): Path<String>, a
         None => {}
     }
     ok(&mask::apply(answer, text("fields"))?)
+}
+
+/// Opens a channel for what changes in the calendar.
+async fn watch(Shared(world): Shared<Arc<World>>, Path(calendar): Path<String>, Json(channel): Json<Value>) -> Reply {
+    known(&google(&world), &calendar)?;
+    open_channel(&world, "calendar", &channel)
 }
 
 /// The moment of a sync token. It stands alone, and dies.

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query as Parameters, State as Shared},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ use super::{
     state::{File, State},
 };
 use crate::{
-    clock::{Millis, iso},
+    clock::{DAY, HOUR, Millis, iso},
     world::World,
 };
 
@@ -36,6 +36,8 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/files/{id}/export", get(export))
         .route("/changes/startPageToken", get(start))
         .route("/changes", get(changes))
+        .route("/changes/watch", post(watch))
+        .route("/channels/stop", post(stop))
 }
 
 async fn about(Shared(world): Shared<Arc<World>>, asked: Asked) -> Reply {
@@ -208,6 +210,11 @@ async fn remove(Shared(world): Shared<Arc<World>>, Path(id): Path<String>) -> Re
 /// A write happened.
 pub(super) fn record(world: &World, now: Millis, kind: &str, id: &str, payload: Value) {
     world.business().record(now, kind, id, "api", payload);
+    match kind {
+        _ if kind.starts_with("Drive") || kind.starts_with("Sheet") => world.webhooks.google("drive"),
+        _ if kind.starts_with("Calendar") => world.webhooks.google("calendar"),
+        _ => {}
+    }
 }
 
 /// Tokens are positions; the first is not zero, as with Google.
@@ -216,6 +223,44 @@ const FIRST: usize = 1_001;
 async fn start(Shared(world): Shared<Arc<World>>) -> Reply {
     let token = (FIRST + google(&world).changes.len()).to_string();
     ok(&json!({"kind": "drive#startPageToken", "startPageToken": token}))
+}
+
+/// Opens a channel for changes from a token on. It lives an hour, unless it is asked for longer, and a week at most.
+async fn watch(Shared(world): Shared<Arc<World>>, asked: Asked, Json(channel): Json<Value>) -> Reply {
+    if !asked.contains_key("pageToken") {
+        return Err(Refusal::parameter("pageToken", "Required parameter: pageToken"));
+    }
+    open_channel(&world, "drive", &channel)
+}
+
+/// What both APIs do with the channel that they are asked for. The sandbox has one secret for all channels, so that it
+/// refuses another.
+pub(super) fn open_channel(world: &World, resource: &'static str, channel: &Value) -> Reply {
+    let text = |key: &str| channel[key].as_str().filter(|text| !text.is_empty());
+    let required = |key: &str| Refusal::parameter(key, &format!("Required parameter: {key}"));
+    let (id, address) =
+        (text("id").ok_or_else(|| required("id"))?, text("address").ok_or_else(|| required("address"))?);
+    if text("type") != Some("web_hook") {
+        return Err(Refusal::parameter("type", "Unknown channel type"));
+    }
+    if text("token") != Some(world.webhooks.secret("google_workspace").as_str()) {
+        return Err(Refusal::parameter("token", "The sandbox knows one token"));
+    }
+    let now = world.now();
+    let asked = channel["expiration"].as_str().and_then(|at| at.parse().ok()).or(channel["expiration"].as_i64());
+    let expiration = asked.unwrap_or(now + HOUR).min(now + 7 * DAY);
+    world
+        .webhooks
+        .watch(resource, id, address)
+        .map_err(|_| Refusal::old(400, "pushInvalidAddress", "WebHook callback must be an address"))?;
+    ok(&json!({"kind": "api#channel", "id": id, "resourceId": format!("{resource}-of-sandbox"), "token": text("token"),
+        "resourceUri": format!("https://www.googleapis.com/{resource}"), "expiration": expiration.to_string()}))
+}
+
+async fn stop(Shared(world): Shared<Arc<World>>, Json(channel): Json<Value>) -> Reply {
+    let id = channel["id"].as_str().unwrap_or_default();
+    let missing = || Refusal::old(404, "channelIdNotFound", &format!("Channel '{id}' not found"));
+    world.webhooks.unwatch(id).then(|| StatusCode::NO_CONTENT.into_response()).ok_or_else(missing)
 }
 
 async fn changes(Shared(world): Shared<Arc<World>>, asked: Asked) -> Reply {

@@ -91,6 +91,18 @@ fn account(world: &World, base: &str) -> Account {
         .with("client_secret", grants.client_secret.clone())
         .with("refresh_token", grants.first_refresh.clone())
         .with("access_token", access)
+        .with("channel_token", world.webhooks.secret("google_workspace"))
+}
+
+/// A person renames a document in the browser; whether there is one of this id.
+pub(crate) fn rename(world: &World, id: &str, name: &str) -> bool {
+    let (now, mut google) = (world.now(), google(world));
+    let known = google.file(id).is_some();
+    google.touch(id, now, |file| file.name = name.to_owned());
+    if known {
+        drive::record(world, now, "DriveFileUpdate", id, json!({"id": id, "name": name}));
+    }
+    known
 }
 
 /// The state, made from the business when it is first asked for. Whoever needs the business as well takes this first.

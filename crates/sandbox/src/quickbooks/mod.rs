@@ -90,12 +90,13 @@ fn account(world: &World, url: &str) -> Account {
     Account::new(config)
         .with("client_id", oauth::client_id(world.options.seed))
         .with("client_secret", oauth::client_secret(world.options.seed))
+        .with("webhook_verifier_token", world.webhooks.secret("quickbooks"))
         .with("refresh_token", refresh)
         .with("access_token", access)
 }
 
 /// The company's id: sixteen digits.
-fn realm(seed: u64) -> String {
+pub(crate) fn realm(seed: u64) -> String {
     format!("93414{:011}", random(seed ^ SALT, Kind::Company, 0).u64(..100_000_000_000))
 }
 
@@ -107,4 +108,5 @@ fn record(world: &World, now: Millis, entity: &str, verb: &str, row: &serde_json
     let id = row["Id"].as_str().unwrap_or_default().to_owned();
     let kind = format!("qbo.{}.{verb}.v1", entity.to_lowercase());
     world.business().record(now, &kind, &id, "api", row.clone());
+    world.webhooks.quickbooks(&kind, &id, &realm(world.options.seed), now);
 }

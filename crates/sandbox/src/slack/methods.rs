@@ -189,5 +189,8 @@ fn post(world: &World, arguments: &Arguments, now: Millis) -> Answer {
     drop(workspace);
     let payload = json!({"channel": id, "message": show_message(&message, &team, true)});
     world.business().record(now, "slack.message", &message.ts, "api", payload);
+    let mut event = show_message(&message, &team, true);
+    event["channel"] = id.clone().into();
+    world.webhooks.slack(&team, &event, now);
     Ok(object(json!({"channel": id, "ts": message.ts, "message": show_message(&message, &team, true)})))
 }

@@ -39,6 +39,7 @@ pub(crate) fn account(world: &World, url: &str) -> Account {
         .with("refresh_token", &*workspace.first_refresh)
         .with("client_id", &*workspace.client_id)
         .with("client_secret", &*workspace.client_secret)
+        .with("signing_secret", world.webhooks.secret("slack"))
 }
 
 /// A bot token that was revoked; the one that never expires included.

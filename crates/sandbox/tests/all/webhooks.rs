@@ -61,7 +61,7 @@ async fn events_are_flat_and_signed() {
     let made = client.post("/contacts/", body).await;
     let (headers, body, _) = sink.next().await;
     let signature = headers["x-ghl-signature"].to_str().unwrap();
-    assert_eq!(signature, sandbox.sign(&body));
+    assert_eq!(signature, sandbox.signed("gohighlevel", &body)[0].1);
     key.verify(&body, &STANDARD.decode(signature).unwrap()).unwrap();
     let event: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((&event["type"], &event["id"]), (&json!("ContactCreate"), &made.body["contact"]["id"]));
@@ -79,7 +79,7 @@ async fn only_a_429_is_delivered_again() {
     let retry = Duration::from_millis(30);
     let (sandbox, _client) = start(sandbox::Options { webhook_retry: retry, ..options() }).await;
     let mut sink = sink().await;
-    sandbox.subscribe(&sink.url).unwrap();
+    sandbox.subscribe("gohighlevel", &sink.url).unwrap();
     sink.answer.store(429, Ordering::Relaxed);
     sandbox.business().receive_sms(1, "one").unwrap();
     let (_, first, _) = sink.next().await;

@@ -72,6 +72,9 @@ async fn connect(app: &App, options: &Options) -> anyhow::Result<NewConnection> 
             given.insert(key.name.to_owned(), asked(app, key)?);
         }
     }
+    if let Some(webhook) = connected.connector.webhook {
+        offer(&mut given, &webhook.secret)?;
+    }
     if matches!(auth, Auth::OAuth2(_)) && !given.contains_key("refresh_token") {
         return consent(app, &by, options, given).await;
     }
@@ -118,6 +121,19 @@ fn asked(app: &App, key: &Key) -> anyhow::Result<String> {
         return Ok(Password::new().with_prompt(key.name).interact()?.trim().to_owned());
     }
     bail!("{} is missing: set {} or give --key {}=… ({})", key.name, key.env, key.name, key.help)
+}
+
+/// Webhooks are worth having and not needed, so nothing is an answer; what stands in the environment stays there.
+fn offer(given: &mut BTreeMap<String, String>, key: &Key) -> anyhow::Result<()> {
+    if given.contains_key(key.name) || !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    eprintln!("For webhooks (press Enter to go without, or to leave it to {}): {}", key.env, key.help);
+    let secret = Password::new().with_prompt(key.name).allow_empty_password(true).interact()?;
+    if !secret.trim().is_empty() {
+        given.insert(key.name.to_owned(), secret.trim().to_owned());
+    }
+    Ok(())
 }
 
 async fn consent(

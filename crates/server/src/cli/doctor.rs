@@ -22,6 +22,7 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     for connected in app.connections.iter() {
         sound &= connection(&app, &connected).await;
     }
+    webhooks(&app).await?;
     match report.sync.last_success {
         Some(at) if report.sync.fresh => say("Sync", true, &format!("last success {at:.0?}")),
         Some(at) => {
@@ -60,6 +61,7 @@ async fn connection(app: &App, connected: &server::connections::Connected) -> bo
     match connected.connector.check(opening).await {
         Ok(account) => {
             say(name, true, &format!("connected to {} ({})", account.name, account.id));
+            not_told_by(connected);
             true
         }
         Err(e) => {
@@ -67,6 +69,26 @@ async fn connection(app: &App, connected: &server::connections::Connected) -> bo
             false
         }
     }
+}
+
+/// A vendor that could tell by itself what changes, and has nothing to prove it with.
+fn not_told_by(connected: &server::connections::Connected) {
+    if let (Some(webhook), None) = (connected.connector.webhook, connected.webhook_secret()) {
+        let key = webhook.secret;
+        println!("{:<20} no webhooks; for changes within seconds set {} ({})", "", key.env, key.help);
+    }
+}
+
+/// Where vendors are to send their webhooks, and when the last one came.
+async fn webhooks(app: &App) -> anyhow::Result<()> {
+    for (ecosystem, expected) in server::webhooks::expectations(app).await? {
+        let last = expected.last_event.map_or_else(|| "none came yet".into(), |at| format!("the last came {at:.0?}"));
+        say("Webhooks", true, &format!("{}, {last}", expected.url));
+        if let (None, Some(webhook)) = (expected.last_event, app.connections.get(ecosystem)?.connector.webhook) {
+            println!("{:<20} to register at: {}", "", webhook.setup);
+        }
+    }
+    Ok(())
 }
 
 fn say(part: &str, ok: bool, detail: &str) {

@@ -48,6 +48,8 @@ pub const VARIABLES: &[Variable] = &[
     of("SYNC_ENABLED", "sync.enabled", Type::Flag),
     of("SYNC_EVERY_MINUTES", "sync.every_minutes", Type::Number),
     of("SYNC_RECONCILE_HOUR", "sync.reconcile_hour", Type::Number),
+    of("WEBHOOKS_PER_MINUTE", "webhooks.per_minute", Type::Number),
+    of("WEBHOOKS_MAX_WAITING", "webhooks.max_waiting", Type::Number),
     of("POLICY_DENY", "policy.deny", Type::List),
     of("POLICY_ASK", "policy.ask", Type::List),
     of("POLICY_ALLOW", "policy.allow", Type::List),
@@ -64,9 +66,11 @@ pub const VARIABLES: &[Variable] = &[
     of("GHL_CONVERSATIONS_VERSION", "connectors.gohighlevel.conversations_version", Type::Text),
     of("GHL_PAGE_SIZE", "connectors.gohighlevel.page_size", Type::Number),
     of("GHL_REQUESTS_PER_SECOND", "connectors.gohighlevel.requests_per_second", Type::Number),
+    secret("GHL_WEBHOOK_PUBLIC_KEY"),
     secret("QBO_CLIENT_ID"),
     secret("QBO_CLIENT_SECRET"),
     secret("QBO_REFRESH_TOKEN"),
+    secret("QBO_WEBHOOK_VERIFIER_TOKEN"),
     of("QBO_REALM_ID", "connectors.quickbooks.realm_id", Type::Text),
     of("QBO_REDIRECT_URI", "connectors.quickbooks.redirect_uri", Type::Text),
     of("QBO_BASE_URL", "connectors.quickbooks.base_url", Type::Text),
@@ -74,6 +78,7 @@ pub const VARIABLES: &[Variable] = &[
     secret("GOOGLE_CLIENT_SECRET"),
     secret("GOOGLE_REFRESH_TOKEN"),
     secret("GOOGLE_SERVICE_ACCOUNT_KEY"),
+    secret("GOOGLE_CHANNEL_TOKEN"),
     of("GOOGLE_SUBJECT", "connectors.google_workspace.subject", Type::Text),
     of("GOOGLE_REDIRECT_URI", "connectors.google_workspace.redirect_uri", Type::Text),
     secret("AMAZON_CLIENT_ID"),
@@ -91,6 +96,7 @@ pub const VARIABLES: &[Variable] = &[
     secret("SLACK_BOT_TOKEN"),
     secret("SLACK_CLIENT_ID"),
     secret("SLACK_CLIENT_SECRET"),
+    secret("SLACK_SIGNING_SECRET"),
     of("SLACK_REDIRECT_URI", "connectors.slack.redirect_uri", Type::Text),
     secret("SMTP_USERNAME"),
     secret("SMTP_PASSWORD"),
@@ -101,7 +107,7 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 /// A variable that begins so is meant for us: a misspelt one is an error.
-pub const PREFIXES: &[&str] = &["GHL_", "QBO_", "GODADDY_", "MCP_", "SYNC_", "SANDBOX_", "POLICY_"];
+pub const PREFIXES: &[&str] = &["GHL_", "QBO_", "GODADDY_", "MCP_", "SYNC_", "WEBHOOKS_", "SANDBOX_", "POLICY_"];
 
 /// Begin like ours and belong to others.
 pub const OTHERS: &[&str] = &["MCP_TIMEOUT", "MCP_TOOL_TIMEOUT", "MCP_AUTO_OPEN_ENABLED", "MCP_PROXY_AUTH_TOKEN"];

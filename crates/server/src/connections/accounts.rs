@@ -28,6 +28,7 @@ pub(super) struct Account {
     pub(super) trouble: Option<String>,
     pub(super) attention: Option<String>,
     pub(super) name: Option<String>,
+    pub(super) webhook_secret: Option<SecretString>,
 }
 
 /// What every section may have, whatever the connector.
@@ -48,6 +49,7 @@ impl Connections {
         }
         if let Some((auth, credentials)) = configured(connector, &self.config) {
             let config = Value::Object(config);
+            let webhook_secret = webhook_secret(connector, &self.config, &credentials);
             let auth = Some(auth);
             return Ok(Account {
                 source: Source::Live,
@@ -59,6 +61,7 @@ impl Connections {
                 trouble: None,
                 attention: None,
                 name: None,
+                webhook_secret,
             });
         }
         let missing = || Error::internal(format!("the sample business has no {}", connector.id));
@@ -79,6 +82,7 @@ impl Connections {
             trouble: None,
             attention: None,
             name: None,
+            webhook_secret: None,
         })
     }
 
@@ -102,11 +106,13 @@ impl Connections {
         let trouble = opened.as_ref().err().map(|e| e.message.clone());
         let attention = (row.state == NEEDS_ATTENTION).then(|| row.reason.clone().unwrap_or_default());
         let auth = connector.auth.iter().find(|auth| name_of(auth) == row.auth).cloned();
+        let credentials = opened.unwrap_or_default();
         Account {
             source: Source::Live,
             config: Value::Object(config),
             generic,
-            credentials: opened.unwrap_or_default(),
+            webhook_secret: webhook_secret(connector, &self.config, &credentials),
+            credentials,
             auth,
             credential: Some(row.id),
             trouble,
@@ -256,6 +262,14 @@ fn configured(connector: &ErasedConnector, config: &Config) -> Option<(Auth, Cre
         });
         Some((auth.clone(), all?))
     })
+}
+
+/// The secret of the connection, of the environment, or the one that the vendor has published.
+fn webhook_secret(connector: &ErasedConnector, config: &Config, own: &Credentials) -> Option<SecretString> {
+    let webhook = connector.webhook?;
+    let own = own.get(webhook.secret.name).ok().map(SecretString::from);
+    let configured = || config.secrets.get(webhook.secret.env).cloned();
+    own.or_else(configured).or_else(|| webhook.default.map(SecretString::from))
 }
 
 fn is_complete(auth: &Auth, credentials: &Credentials) -> bool {

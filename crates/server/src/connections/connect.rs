@@ -121,6 +121,7 @@ impl Connections {
             trouble: None,
             attention: None,
             name: None,
+            webhook_secret: None,
             credentials: credentials.clone(),
         };
         let client = Client {
@@ -169,6 +170,7 @@ impl Connections {
             trouble: None,
             attention: None,
             name: None,
+            webhook_secret: None,
             credentials: collected(&secrets),
         };
         let mut opened = account.credentials.clone();

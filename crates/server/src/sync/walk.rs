@@ -32,6 +32,8 @@ pub struct Work {
     pub tenant: Tenant,
     pub ecosystem: &'static str,
     pub mode: Mode,
+    /// Only these; empty is all.
+    pub streams: Vec<String>,
     pub execution: Uuid,
     pub progress: Progress,
     pub end: DateTime<Utc>,
@@ -43,6 +45,9 @@ pub async fn all(work: &Work) -> Result<Report> {
     let connected = work.app.connections.get(work.ecosystem)?;
     let mut report = Report::of(work.ecosystem, work.mode, "done", "");
     for stream in &connected.connector.streams {
+        if !work.wants(stream.name) {
+            continue;
+        }
         match stream_of(work, stream).await {
             Ok(done) => report.add(done),
             // Without its first stream nothing else has anything to belong to.
@@ -62,9 +67,18 @@ pub async fn all(work: &Work) -> Result<Report> {
             }),
         }
     }
+    if report.streams.is_empty() {
+        return Err(Error::invalid_input(format!("streams: {} has none of them", connected.connector.title)));
+    }
     report.duration_ms = started.elapsed().as_millis() as u64;
     report.message = report.in_words();
     Ok(report)
+}
+
+impl Work {
+    fn wants(&self, stream: &str) -> bool {
+        self.streams.is_empty() || self.streams.iter().any(|wanted| wanted == stream)
+    }
 }
 
 /// Walks one stream from where the last walk was cut off, or from its beginning.

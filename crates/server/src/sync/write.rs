@@ -6,7 +6,7 @@ use sdk::{Record, Result};
 use serde_json::Value;
 use store::contacts::{self, Counts};
 use store::interactions::{self, NewInteraction};
-use store::vendor_rows;
+use store::{Tenant, vendor_rows};
 use uuid::Uuid;
 
 use super::rows::{self, Sorted};
@@ -50,6 +50,20 @@ async fn mark_gone(work: &Work, stream: &str, gone: &[String], now: DateTime<Utc
     let Some(table) = marked(stream) else { return Ok(0) };
     let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
     vendor_rows::mark_deleted(&work.tenant, table, work.ecosystem, &gone, now).await.map_err(crate::unavailable)
+}
+
+/// Marks one record deleted unless it was seen after `seen`.
+pub(super) async fn gone(
+    tenant: &Tenant,
+    ecosystem: &str,
+    stream: &str,
+    vendor_id: &str,
+    seen: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let table = rows::table_of(stream).map_or("contacts", |table| table.name);
+    let marked = vendor_rows::mark_deleted_unless_seen(tenant, table, ecosystem, vendor_id, Some(seen), now);
+    marked.await.map_err(crate::unavailable)
 }
 
 /// Marks what a whole walk did not see.

@@ -20,9 +20,9 @@ const ROUNDS: usize = 8;
 const CALLERS: usize = 8;
 
 /// The binary, and what it answered before it was killed.
-struct Victim {
-    process: Child,
-    url: String,
+pub struct Victim {
+    pub process: Child,
+    pub url: String,
 }
 
 /// What callers were told.
@@ -35,6 +35,11 @@ struct Answered {
 
 impl Victim {
     fn start(folder: &Path, vendor: &Sandbox, database: Option<&str>) -> Victim {
+        Victim::start_with(folder, vendor, database, &[])
+    }
+
+    /// The same with more variables.
+    pub fn start_with(folder: &Path, vendor: &Sandbox, database: Option<&str>, more: &[(&str, &str)]) -> Victim {
         let account = vendor.gohighlevel();
         let mut command = Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"));
         command.arg("serve").current_dir(folder).env_clear().stdout(Stdio::piped()).stderr(Stdio::null());
@@ -47,6 +52,7 @@ impl Victim {
             ("GHL_LOCATION_ID", &account.location_id),
             ("GHL_BASE_URL", &vendor.url()),
         ]);
+        command.envs(more.iter().copied());
         if let Some(url) = database {
             command.env("DATABASE_URL", url);
         }
@@ -57,7 +63,7 @@ impl Victim {
     }
 
     /// SIGKILL: no handler runs, nothing is flushed.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -178,7 +184,7 @@ async fn call_until_killed(url: &str, answered: &Mutex<Answered>, contacts: &[St
 }
 
 /// The whole answer, or nothing when the server is gone.
-async fn call(url: &str, tool: &str, arguments: Value) -> Option<Value> {
+pub async fn call(url: &str, tool: &str, arguments: Value) -> Option<Value> {
     let client = server::app::client().unwrap();
     let request = client.post(format!("{url}/mcp/run/{tool}")).bearer_auth(KEY).json(&arguments);
     request.send().await.ok()?.json().await.ok()

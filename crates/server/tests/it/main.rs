@@ -22,3 +22,4 @@ mod oauth;
 mod accounts;
 mod quotas;
 mod lost;
+mod webhooks;

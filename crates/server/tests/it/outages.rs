@@ -121,16 +121,16 @@ async fn the_audits_connection_is_killed_many_times_under_load() {
 }
 
 /// A PostgreSQL of its own, which may be stopped.
-struct Private(tempfile::TempDir);
+pub struct Private(tempfile::TempDir);
 
 impl Private {
-    fn start() -> (Private, String) {
+    pub fn start() -> (Private, String) {
         let server = Private(tempfile::tempdir().unwrap());
         let url = server.tell("start");
         (server, url.trim().to_owned())
     }
 
-    fn tell(&self, command: &str) -> String {
+    pub fn tell(&self, command: &str) -> String {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres.sh");
         // Beside the folder, which only its owner can enter: the database has a user of its own.
         let place = std::env::temp_dir().join(format!("{}.d", self.0.path().file_name().unwrap().display()));

@@ -19,6 +19,7 @@ pub mod sync_runs;
 pub mod sync_cursors;
 pub mod agent_decisions;
 pub mod recommendation_outcomes;
+pub mod webhook_events;
 
 pub use approvals::ApprovalState;
 pub use runs::RunState;

@@ -10,6 +10,7 @@ mod runs;
 mod search;
 mod tables;
 mod tenants;
+mod webhooks;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;

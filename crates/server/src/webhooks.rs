@@ -1,0 +1,254 @@
+//! Webhooks in: what vendors tell by themselves when something changes.
+//!
+//! A delivery is proven on its raw body by its connector's pure function, kept in `webhook_events` once, together with
+//! the run that works on it, and answered; no vendor is asked meanwhile. The run ([`work`]) brings the streams that the
+//! events name up to date with the sync. Nothing of a delivery but names and ids is kept.
+
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::HeaderMap;
+use chrono::{DateTime, Utc};
+use sdk::webhook::{Delivery, Event, Received, Refusal, Webhook};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use store::webhooks::{Accepted, NewEvent};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::actor::DEFAULT_TENANT;
+use crate::app::{App, Limiter};
+use crate::config;
+use crate::connections::Connected;
+use crate::runs::New;
+
+pub use work::{register, tidy};
+
+use work::RUN;
+
+/// A larger delivery is refused.
+const LARGEST: usize = 512 << 10;
+/// Deliveries that are held in memory at the same time; with [`LARGEST`], 32 MB at most.
+const HELD: usize = 64;
+/// Deliveries that are being written at the same time, so that a burst leaves connections to the others.
+const WRITING: usize = 4;
+/// Intuit and Slack count an answer after three seconds as none.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+/// How long a sender may take for the body.
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
+/// Events of strangers' accounts that are kept in a minute. Their vendor signs them like ours, so that whoever has an
+/// account there could fill the table.
+const STRANGERS: u32 = 60;
+/// Events that come within this time are worked on together.
+const SETTLING: chrono::Duration = chrono::Duration::seconds(2);
+/// With the back-off of runs, about two hours.
+const ATTEMPTS: u32 = 20;
+
+/// What keeps a burst within bounds, in this process.
+pub struct Intake {
+    held: Semaphore,
+    writing: Semaphore,
+    pace: Limiter,
+    strangers: Limiter,
+}
+
+impl Intake {
+    pub fn new(settings: &config::Webhooks) -> Intake {
+        Intake {
+            held: Semaphore::new(HELD),
+            writing: Semaphore::new(WRITING),
+            pace: Limiter::new(settings.per_minute),
+            strangers: Limiter::new(STRANGERS),
+        }
+    }
+}
+
+/// What the vendor is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Taken(Taken),
+    /// This text, as it is.
+    Challenge(String),
+    /// There is nobody who could take it.
+    Unknown,
+    /// Not proven, or of another time.
+    Refused(String),
+    Unreadable(String),
+    TooLarge,
+    /// Not now: the status after which the vendor delivers again, and why.
+    Again(u16, &'static str),
+}
+
+/// What became of the events of a delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    pub accepted: u64,
+    pub duplicates: u64,
+    pub ignored: u64,
+}
+
+/// Takes a delivery. It reads nothing of the database and holds little before the delivery is proven.
+pub async fn receive(app: &Arc<App>, ecosystem: &str, headers: &HeaderMap, body: Body) -> Answer {
+    let Some((connected, webhook, secret)) = expected(app, ecosystem) else { return Answer::Unknown };
+    let again = |why| Answer::Again(webhook.again, why);
+    let Ok(_held) = app.webhooks.held.try_acquire() else { return shed(&connected, again("too many deliveries")) };
+    let body = match timeout(BODY_PATIENCE, to_bytes(body, LARGEST)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Answer::TooLarge,
+        Err(_) => return Answer::Unreadable("the body did not arrive in time".into()),
+    };
+    let delivery = Delivery { headers, body: &body, now: app.clock.now() };
+    let events = match (webhook.open)(&delivery, &secret) {
+        Ok(Received::Events(events)) => events,
+        Ok(Received::Challenge(challenge)) => return Answer::Challenge(challenge),
+        Err(refusal) => return refused(&connected, refusal),
+    };
+    if app.webhooks.pace.check(&connected.connector.id.to_owned()).is_err() {
+        return shed(&connected, again("more deliveries a minute than webhooks.per_minute"));
+    }
+    let (events, left_out) = rows(app, &connected, &webhook, events, &body);
+    match timeout(PATIENCE, keep(app, &connected, events)).await {
+        Ok(Ok(Some(kept))) => Answer::Taken(Taken { ignored: kept.ignored + left_out, ..kept }),
+        Ok(Ok(None)) => shed(&connected, again("too many events wait")),
+        Ok(Err(error)) => unavailable(&connected, again("the database cannot answer right now"), &error.to_string()),
+        Err(_) => unavailable(&connected, again("the database cannot answer right now"), "it took too long"),
+    }
+}
+
+/// Where webhooks of this ecosystem are expected: it is connected, and there is something to prove them with.
+fn expected(app: &App, ecosystem: &str) -> Option<(Arc<Connected>, Webhook, String)> {
+    let connected = app.connections.get(ecosystem).ok()?;
+    let webhook = connected.connector.webhook?;
+    let secret = connected.webhook_secret()?.to_owned();
+    Some((connected, webhook, secret))
+}
+
+/// Keeps what is new, with the run that works on it; `None`: as much waits as may.
+async fn keep(app: &App, connected: &Connected, events: Vec<NewEvent>) -> store::Result<Option<Taken>> {
+    let (ecosystem, now) = (connected.connector.id, app.clock.now());
+    let tenant = app.store.tenant(DEFAULT_TENANT);
+    let most = app.config.webhooks.max_waiting;
+    // An error of a closed semaphore cannot come: nobody closes it.
+    let _writing = app.webhooks.writing.acquire().await;
+    if store::webhooks::count_open(&tenant, ecosystem, most).await? >= u64::from(most) {
+        return Ok(None);
+    }
+    let run = New::job(RUN, json!({"ecosystem": ecosystem})).due(now + SETTLING).attempts(ATTEMPTS);
+    let Accepted { fresh, ignored } = store::webhooks::accept(&tenant, ecosystem, &events, run.into(), now).await?;
+    app.runs.wake();
+    let duplicates = events.len() as u64 - fresh - ignored;
+    for (outcome, events) in [("accepted", fresh), ("ignored", ignored), ("duplicate", duplicates)] {
+        count(ecosystem, outcome, events);
+    }
+    Ok(Some(Taken { accepted: fresh, duplicates, ignored }))
+}
+
+/// The events as they are kept, and how many were left out.
+fn rows(app: &App, connected: &Connected, webhook: &Webhook, events: Vec<Event>, body: &Bytes) -> (Vec<NewEvent>, u64) {
+    let ecosystem = connected.connector.id;
+    let (mut rows, mut left_out) = (Vec::with_capacity(events.len()), 0);
+    for (index, event) in events.into_iter().enumerate() {
+        let stranger = is_strangers(connected, webhook, &event);
+        if stranger && app.webhooks.strangers.check(&ecosystem.to_owned()).is_err() {
+            left_out += 1;
+            continue;
+        }
+        rows.push(row(connected, event, stranger, body, index));
+    }
+    count(ecosystem, "ignored", left_out);
+    (rows, left_out)
+}
+
+fn is_strangers(connected: &Connected, webhook: &Webhook, event: &Event) -> bool {
+    let Some(key) = webhook.account else { return false };
+    event.account.is_none() || event.account.as_deref() != connected.setting(key)
+}
+
+fn row(connected: &Connected, event: Event, stranger: bool, body: &Bytes, index: usize) -> NewEvent {
+    let known = |stream: &&&str| connected.connector.streams.iter().any(|known| known.name == **stream);
+    let streams: Vec<&str> = event.streams.iter().filter(known).copied().collect();
+    let ignored = match (stranger, streams.is_empty()) {
+        (true, _) => Some("it is not of the account that is connected"),
+        (_, true) => Some("nothing of it is copied"),
+        _ => None,
+    };
+    NewEvent {
+        event_id: identity(event.id, body, index),
+        kind: sdk::text::cut(&event.kind, 100),
+        account: event.account.map(|account| sdk::text::cut(&account, 100)),
+        streams: streams.join(" "),
+        vendor_id: event.vendor_id.filter(|id| id.len() <= 300),
+        deleted: event.deleted,
+        occurred_at: event.occurred_at,
+        ignored: ignored.map(str::to_owned),
+    }
+}
+
+/// The vendor's id of the event; where it has none, or one that is too long for an index, a hash stands for it.
+fn identity(id: Option<String>, body: &Bytes, index: usize) -> String {
+    match id {
+        Some(id) if id.len() <= 200 => id,
+        Some(id) => format!("sha256:{}", hex::encode(Sha256::digest(id))),
+        None => format!("sha256:{}:{index}", hex::encode(Sha256::digest(body))),
+    }
+}
+
+fn refused(connected: &Connected, refusal: Refusal) -> Answer {
+    let ecosystem = connected.connector.id;
+    match refusal {
+        Refusal::Unproven(_) => count(ecosystem, "refused", 1),
+        Refusal::Stale => count(ecosystem, "stale", 1),
+        Refusal::Unreadable(why) => {
+            count(ecosystem, "unreadable", 1);
+            return Answer::Unreadable(why);
+        }
+        Refusal::Secret(why) => {
+            tracing::error!(ecosystem, why, "webhooks cannot be verified");
+            return Answer::Unknown;
+        }
+    }
+    // Which part of the proof is wrong is nobody's business.
+    Answer::Refused("The delivery is not proven to be the vendor's, or is from another time.".into())
+}
+
+fn shed(connected: &Connected, answer: Answer) -> Answer {
+    count(connected.connector.id, "shed", 1);
+    answer
+}
+
+fn unavailable(connected: &Connected, answer: Answer, why: &str) -> Answer {
+    count(connected.connector.id, "unavailable", 1);
+    tracing::warn!(ecosystem = connected.connector.id, why, "a webhook could not be kept");
+    answer
+}
+
+fn count(ecosystem: &'static str, outcome: &'static str, events: u64) {
+    if events > 0 {
+        metrics::counter!("mcp_webhook_events_total", "ecosystem" => ecosystem, "outcome" => outcome).increment(events);
+    }
+}
+
+/// Where a vendor's webhooks are expected.
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
+pub struct Expected {
+    /// The address to register at the vendor.
+    pub url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<DateTime<Utc>>,
+}
+
+/// Where webhooks of the connected ecosystems are expected, and when the last one came.
+pub async fn expectations(app: &App) -> sdk::Result<Vec<(&'static str, Expected)>> {
+    let last = store::webhooks::last_received(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)?;
+    let base = app.config.public_url();
+    let expected = app.connections.iter().filter(|connected| connected.webhook_secret().is_some());
+    let told = expected.map(|connected| {
+        let id = connected.connector.id;
+        (id, Expected { url: format!("{base}/webhooks/{id}"), last_event: last.get(id).copied() })
+    });
+    Ok(told.collect())
+}

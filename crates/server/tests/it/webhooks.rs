@@ -1,0 +1,476 @@
+//! Webhooks in: what is proven is kept once and copied without a sync's tick, what is not leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandbox::Sandbox;
+use serde_json::{Value, json};
+use server::config::Config;
+use store::testing::TestStore;
+
+use crate::kill::{Victim, call};
+use crate::outages::Private;
+use crate::support::{TestServer, app, config};
+
+/// The simulated vendors in the place of the real ones, on a port of their own.
+async fn vendors() -> Sandbox {
+    let mut options = sandbox::Options::new(server::clock::Clock::system().now());
+    options.contacts = 200;
+    options.enforce_limits = false;
+    options.webhook_retry = Duration::from_millis(50);
+    sandbox::start(options, ([127, 0, 0, 1], 0).into()).await.unwrap()
+}
+
+/// What a person writes into `.env` to connect them.
+fn connected(vendors: &Sandbox, more: &[(&str, &str)]) -> Config {
+    let ghl = vendors.gohighlevel();
+    let qbo = vendors.account("quickbooks").unwrap();
+    let google = vendors.account("google_workspace").unwrap();
+    let slack = vendors.account("slack").unwrap();
+    let (url, secret) = (vendors.url(), |ecosystem: &str| vendors.webhook_secret(ecosystem));
+    let keys = [secret("gohighlevel"), secret("quickbooks"), secret("google_workspace"), secret("slack")];
+    let mut variables = vec![
+        ("GHL_API_KEY", ghl.private_token.as_str()),
+        ("GHL_LOCATION_ID", &ghl.location_id),
+        ("GHL_BASE_URL", &url),
+        ("GHL_REQUESTS_PER_SECOND", "100000"),
+        ("GHL_WEBHOOK_PUBLIC_KEY", &keys[0]),
+        ("QBO_CLIENT_ID", &qbo.credentials["client_id"]),
+        ("QBO_CLIENT_SECRET", &qbo.credentials["client_secret"]),
+        ("QBO_REFRESH_TOKEN", &qbo.credentials["refresh_token"]),
+        ("QBO_WEBHOOK_VERIFIER_TOKEN", &keys[1]),
+        ("GOOGLE_CLIENT_ID", &google.credentials["client_id"]),
+        ("GOOGLE_CLIENT_SECRET", &google.credentials["client_secret"]),
+        ("GOOGLE_REFRESH_TOKEN", &google.credentials["refresh_token"]),
+        ("GOOGLE_CHANNEL_TOKEN", &keys[2]),
+        ("SLACK_BOT_TOKEN", &slack.credentials["token"]),
+        ("SLACK_SIGNING_SECRET", &keys[3]),
+    ];
+    variables.extend(more);
+    let mut config = config(&variables);
+    for (ecosystem, account) in [("quickbooks", qbo), ("google_workspace", google), ("slack", slack)] {
+        let section = toml::Table::try_from(&account.config).unwrap();
+        config.connectors.entry(ecosystem.into()).or_default().extend(section);
+    }
+    config
+}
+
+/// A server that is connected to the vendors, on this database.
+async fn start(vendors: &Sandbox, database: Option<TestStore>, more: &[(&str, &str)]) -> Arc<TestServer> {
+    let wanted = connected(vendors, more);
+    let change = |config: &mut Config| {
+        let (folder, url) = (config.server.data_dir.clone(), config.database.url.clone());
+        *config = wanted;
+        config.server.data_dir = folder;
+        config.database.url = url;
+    };
+    Arc::new(TestServer::start(database, change).await)
+}
+
+async fn databases() -> Vec<Option<TestStore>> {
+    let mut databases = vec![None];
+    databases.extend(TestStore::postgres().await.unwrap().map(Some));
+    databases
+}
+
+/// Sends a delivery as it is: status and body.
+async fn send(server: &TestServer, ecosystem: &str, headers: &[(&str, String)], body: &[u8]) -> (u16, Value) {
+    let mut request = server.http.post(server.url(&format!("/webhooks/{ecosystem}"))).body(body.to_vec());
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// Signs and sends.
+async fn deliver(server: &TestServer, vendors: &Sandbox, ecosystem: &str, body: &Value) -> (u16, Value) {
+    let body = body.to_string();
+    send(server, ecosystem, &vendors.signed(ecosystem, body.as_bytes()), body.as_bytes()).await
+}
+
+async fn states(server: &TestServer, ecosystem: &str) -> BTreeMap<String, i64> {
+    store::webhooks::count_by_state(&server.app().store.tenant("default"), ecosystem).await.unwrap()
+}
+
+/// Until every event of the ecosystem has been worked on.
+async fn settled(server: &TestServer, ecosystem: &str, at_least: i64) -> BTreeMap<String, i64> {
+    for _ in 0..600 {
+        let states = states(server, ecosystem).await;
+        if !states.contains_key("received") && states.values().sum::<i64>() >= at_least {
+            return states;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("events of {ecosystem} were not worked on: {:?}", states(server, ecosystem).await);
+}
+
+async fn sync(server: &TestServer, ecosystem: &str) {
+    let report = server.data("system.sync", json!({"ecosystem": ecosystem, "mode": "full"})).await;
+    assert_eq!(report["syncs"][0]["errors"], 0, "{report}");
+}
+
+fn event(vendors: &Sandbox, kind: &str, number: usize, id: &str) -> Value {
+    let contact = vendors.business().contact(number).unwrap();
+    let now = server::clock::Clock::system().now();
+    json!({"type": kind, "locationId": vendors.gohighlevel().location_id, "id": contact["contact"]["id"].as_str()
+        .or(contact["id"].as_str()), "webhookId": id, "timestamp": now.to_rfc3339()})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_at_the_vendor_is_in_the_brain_without_a_tick() {
+    for database in databases().await {
+        let vendors = vendors().await;
+        let server = start(&vendors, database, &[]).await;
+        sync(&server, "gohighlevel").await;
+        vendors.subscribe("gohighlevel", &server.url("/webhooks/gohighlevel")).unwrap();
+        // Every delivery twice: it is one event all the same.
+        vendors.duplicate_webhooks(1);
+        let business = vendors.business();
+        business.update_contact(7, json!({"companyName": "Renamed Works"})).unwrap();
+        business.create_contact(json!({"firstName": "Zora", "lastName": "Quillfeather"})).unwrap();
+        business.receive_sms(8, "are you there?").unwrap();
+        let gone = business.delete_contact(3).unwrap();
+        let states = settled(&server, "gohighlevel", 4).await;
+        assert_eq!(states, BTreeMap::from([("done".to_owned(), 4)]), "each event once");
+        for (query, name) in [("zora quillfeather", "Zora Quillfeather"), ("renamed works", "Renamed Works")] {
+            let found = server.data("contacts.search", json!({"query": query})).await;
+            assert!(found["contacts"][0].to_string().contains(name), "{found}");
+        }
+        let tenant = server.app().store.tenant("default");
+        let row = store::contacts::by_vendor_id(&tenant, "gohighlevel", gone["id"].as_str().unwrap()).await.unwrap();
+        assert!(row.is_none_or(|row| row.deleted_at.is_some()), "the deletion was written at once");
+        assert_eq!(store::contacts::stats(&tenant, None).await.unwrap().contacts, 200);
+        // What was walked is on record like any other sync.
+        let audit = server.data("system.search_audit", json!({"tool": "system.sync"})).await;
+        assert!(audit["executions"].to_string().contains("\"streams\""), "{audit}");
+        finish(server).await;
+    }
+}
+
+async fn finish(server: Arc<TestServer>) {
+    Arc::into_inner(server).expect("the test let go of the server").stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_proven_leaves_nothing_behind() {
+    let vendors = vendors().await;
+    let server = start(&vendors, None, &[]).await;
+    let now = server::clock::Clock::system().now();
+    let ghl = event(&vendors, "ContactUpdate", 1, "w1").to_string();
+    let qbo = json!([{"type": "qbo.invoice.updated.v1", "id": "e1"}]).to_string();
+    let slack = json!({"type": "event_callback", "event_id": "Ev1", "event": {"type": "message"}}).to_string();
+    for (ecosystem, body) in [("gohighlevel", &ghl), ("quickbooks", &qbo), ("slack", &slack)] {
+        let headers = vendors.signed(ecosystem, body.as_bytes());
+        let tampered = body.replace("type", "tipe");
+        assert_eq!(send(&server, ecosystem, &headers, tampered.as_bytes()).await.0, 401, "{ecosystem}");
+        assert_eq!(send(&server, ecosystem, &[], body.as_bytes()).await.0, 401, "{ecosystem}");
+        let mut options = sandbox::Options::new(now);
+        (options.seed, options.contacts) = (2, 1);
+        let stranger = sandbox::start(options, ([127, 0, 0, 1], 0).into()).await.unwrap();
+        let theirs = stranger.signed(ecosystem, body.as_bytes());
+        assert_eq!(send(&server, ecosystem, &theirs, body.as_bytes()).await.0, 401, "{ecosystem}: another's key");
+    }
+    let wrong = [("x-goog-channel-token", "another secret of theirs".to_owned())];
+    assert_eq!(send(&server, "google_workspace", &wrong, b"").await.0, 401);
+    // Proven, and from another time.
+    let mut old = event(&vendors, "ContactUpdate", 1, "w2");
+    old["timestamp"] = json!((now - chrono::Duration::hours(3)).to_rfc3339());
+    assert_eq!(deliver(&server, &vendors, "gohighlevel", &old).await.0, 401);
+    // Proven, and nonsense.
+    assert_eq!(deliver(&server, &vendors, "quickbooks", &json!("nonsense")).await.0, 400);
+    assert_eq!(send(&server, "gohighlevel", &[], &vec![b'x'; 600 << 10]).await.0, 413);
+    for ecosystem in ["gohighlevel", "quickbooks", "google_workspace", "slack"] {
+        assert!(states(&server, ecosystem).await.is_empty(), "{ecosystem}: something was kept");
+    }
+    // A key of an agent opens nothing here, and is not asked for.
+    for unexpected in ["amazon", "nothing", "contacts"] {
+        let (status, body) = deliver(&server, &vendors, unexpected, &json!({})).await;
+        assert_eq!((status, &body["status"]), (404, &json!(404)), "{unexpected}");
+    }
+    assert_eq!(server.http.get(server.url("/webhooks/gohighlevel")).send().await.unwrap().status(), 405);
+    finish(server).await;
+}
+
+#[tokio::test]
+async fn nobody_tells_of_the_sample_business() {
+    let server = TestServer::sqlite().await;
+    let body = json!({"type": "ContactUpdate"});
+    let sample = &server.app().sandbox;
+    assert_eq!(deliver(&server, sample, "gohighlevel", &body).await.0, 404);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_delivery_has_no_second_effect() {
+    for database in databases().await {
+        let vendors = vendors().await;
+        let server = start(&vendors, database, &[]).await;
+        sync(&server, "gohighlevel").await;
+        let update = event(&vendors, "ContactUpdate", 1, "w1");
+        let first = deliver(&server, &vendors, "gohighlevel", &update).await;
+        assert_eq!(first, (200, json!({"accepted": 1, "duplicates": 0, "ignored": 0})));
+        settled(&server, "gohighlevel", 1).await;
+        let syncs = || async { server.data("system.search_audit", json!({"tool": "system.sync"})).await };
+        let before = syncs().await["executions"].as_array().unwrap().len();
+        for _ in 0..3 {
+            let again = deliver(&server, &vendors, "gohighlevel", &update).await;
+            assert_eq!(again, (200, json!({"accepted": 0, "duplicates": 1, "ignored": 0})));
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(syncs().await["executions"].as_array().unwrap().len(), before, "nothing was walked again");
+        finish(server).await;
+    }
+}
+
+/// A deletion that was held up on its way says nothing of a record that has been seen since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_and_reordered_events_do_no_harm() {
+    let vendors = vendors().await;
+    let server = start(&vendors, None, &[]).await;
+    sync(&server, "gohighlevel").await;
+    vendors.subscribe("gohighlevel", &server.url("/webhooks/gohighlevel")).unwrap();
+    vendors.hold_webhooks();
+    let business = vendors.business();
+    let id = business.create_contact(json!({"firstName": "Zora", "lastName": "Quillfeather"})).unwrap();
+    let last = business.contacts() - 1;
+    for name in ["One", "Two", "Three"] {
+        business.update_contact(last, json!({"companyName": format!("Works {name}")})).unwrap();
+    }
+    let answers = vendors.release_webhooks(true).await;
+    assert_eq!(answers, [200; 4]);
+    settled(&server, "gohighlevel", 4).await;
+    let tenant = server.app().store.tenant("default");
+    let row = || async { store::contacts::by_vendor_id(&tenant, "gohighlevel", &id).await.unwrap() };
+    assert_eq!(row().await.unwrap().company.as_deref(), Some("Works Three"), "the vendor's present state counts");
+
+    let mut late = event(&vendors, "ContactDelete", last, "late");
+    late["timestamp"] = json!((server::clock::Clock::system().now() - chrono::Duration::minutes(70)).to_rfc3339());
+    assert_eq!(deliver(&server, &vendors, "gohighlevel", &late).await.0, 200);
+    settled(&server, "gohighlevel", 5).await;
+    assert!(row().await.is_some_and(|row| row.deleted_at.is_none()), "it was seen long after that");
+    finish(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quickbooks_mixes_companies_and_formats() {
+    for database in databases().await {
+        let vendors = vendors().await;
+        let server = start(&vendors, database, &[]).await;
+        sync(&server, "quickbooks").await;
+        let account = vendors.account("quickbooks").unwrap();
+        let realm = account.config["realm_id"].as_str().unwrap().to_owned();
+        // Somebody adds a customer at the vendor; nobody has subscribed, so that only what is sent below tells.
+        let url = format!("{}/v3/company/{realm}/customer", account.config["base_url"].as_str().unwrap());
+        let request = server.http.post(url).bearer_auth(&account.credentials["access_token"]);
+        let answer = request.json(&json!({"DisplayName": "Quillfeather Imports"})).send().await.unwrap();
+        let made: Value = answer.json().await.unwrap();
+        let id = made["Customer"]["Id"].as_str().unwrap().to_owned();
+
+        let event = |id: &str, kind: &str, record: &str, realm: &str| {
+            json!({"specversion": "1.0", "id": id, "source": "intuit.x", "type": kind, "intuitentityid": record,
+                "intuitaccountid": realm, "time": "2026-11-20T10:00:00.034359333Z", "data": {}})
+        };
+        let mixed = json!([
+            event("e1", "qbo.customer.created.v1", &id, &realm),
+            event("e2", "qbo.customer.created.v1", "77", "1185883450"),
+            event("e3", "qbo.class.created.v1", "3", &realm),
+        ]);
+        let answer = deliver(&server, &vendors, "quickbooks", &mixed).await;
+        assert_eq!(answer, (200, json!({"accepted": 1, "duplicates": 0, "ignored": 2})));
+        let states = settled(&server, "quickbooks", 3).await;
+        assert_eq!((states.get("done"), states.get("ignored")), (Some(&1), Some(&2)), "{states:?}");
+        let tenant = server.app().store.tenant("default");
+        for (event, reason) in [("e2", "account"), ("e3", "copied")] {
+            let row = store::webhooks::by_event_id(&tenant, "quickbooks", event).await.unwrap().unwrap();
+            assert!(row.reason.unwrap().contains(reason), "{event}");
+        }
+        let walks = store::sync_runs::list(&tenant, Some("quickbooks"), None, 50).await.unwrap();
+        let incremental: Vec<_> = walks.iter().filter(|run| run.mode == "incremental").collect();
+        assert_eq!(incremental.len(), 1, "one read, of the customers only");
+        assert_eq!((incremental[0].stream.as_str(), incremental[0].created), ("customers", 1));
+
+        let old = json!({"eventNotifications": [{"realmId": realm, "dataChangeEvent": {"entities": [
+            {"name": "Invoice", "id": "1", "operation": "Update", "lastUpdated": "2026-11-20T10:00:00.000Z"},
+            {"name": "Customer", "id": id, "operation": "Update", "lastUpdated": "2026-11-20T10:00:00.000Z"}]}}]});
+        let answer = deliver(&server, &vendors, "quickbooks", &old).await;
+        assert_eq!(answer, (200, json!({"accepted": 2, "duplicates": 0, "ignored": 0})));
+        let again = deliver(&server, &vendors, "quickbooks", &old).await;
+        assert_eq!(again.1["duplicates"], 2, "they have no ids, and are known all the same");
+        settled(&server, "quickbooks", 5).await;
+        finish(server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn google_tells_of_documents_and_slack_asks_first() {
+    let vendors = vendors().await;
+    let server = start(&vendors, None, &[]).await;
+    sync(&server, "google_workspace").await;
+    vendors.subscribe("google_workspace", &server.url("/webhooks/google_workspace")).unwrap();
+    let listed = server.data("google_workspace.list_assets", json!({"limit": 1})).await;
+    let file = listed["documents"][0]["id"].as_str().unwrap().to_owned();
+    assert!(vendors.business().rename_document(&file, "Quillfeather contract"));
+    // The channel's first message and the change.
+    let states = settled(&server, "google_workspace", 2).await;
+    assert_eq!((states.get("done"), states.get("ignored")), (Some(&1), Some(&1)), "{states:?}");
+    let tenant = server.app().store.tenant("default");
+    let walks = store::sync_runs::list(&tenant, Some("google_workspace"), Some("documents"), 5).await.unwrap();
+    assert_eq!((walks[0].mode.as_str(), walks[0].updated), ("incremental", 1), "{walks:?}");
+
+    let challenge = json!({"type": "url_verification", "token": "x", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY"});
+    let (status, text) = deliver(&server, &vendors, "slack", &challenge).await;
+    assert_eq!((status, text), (200, json!("3eZbrw1aBm2rZgRNFdxV2595E9CY")));
+    vendors.subscribe("slack", &server.url("/webhooks/slack")).unwrap();
+    let slack = vendors.account("slack").unwrap();
+    let url = format!("{}/chat.postMessage", slack.config["base_url"].as_str().unwrap());
+    let request = server.http.post(url).bearer_auth(&slack.credentials["token"]);
+    request.json(&json!({"channel": "#general", "text": "hello"})).send().await.unwrap();
+    let states = settled(&server, "slack", 1).await;
+    assert_eq!(states, BTreeMap::from([("ignored".to_owned(), 1)]));
+
+    // A person sees where webhooks are expected and when the last one came.
+    let shown = server.data("system.list_connections", json!({})).await;
+    let of = |id: &str| {
+        shown["connections"].as_array().unwrap().iter().find(|one| one["ecosystem"] == id).unwrap()["webhooks"].clone()
+    };
+    assert!(of("slack")["url"].as_str().unwrap().ends_with("/webhooks/slack"), "{shown}");
+    assert!(of("slack")["last_event"].is_string() && of("quickbooks")["last_event"].is_null(), "{shown}");
+    assert!(of("amazon").is_null());
+    finish(server).await;
+}
+
+/// The process dies after it has answered and before it has worked on anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_survives_a_kill() {
+    for database in databases().await {
+        let vendors = vendors().await;
+        let folder = tempfile::tempdir().unwrap();
+        let url = database.as_ref().map(|database| database.url.clone());
+        let key = vendors.webhook_secret("gohighlevel");
+        let more = [("SYNC_ENABLED", "false"), ("GHL_WEBHOOK_PUBLIC_KEY", key.as_str())];
+        let start = || Victim::start_with(folder.path(), &vendors, url.as_deref(), &more);
+        let victim = start();
+        call(&victim.url, "gohighlevel.sync_all_contacts", json!({})).await.unwrap();
+        vendors.hold_webhooks();
+        vendors.subscribe("gohighlevel", &format!("{}/webhooks/gohighlevel", victim.url)).unwrap();
+        let business = vendors.business();
+        business.create_contact(json!({"firstName": "Zora", "lastName": "Quillfeather"})).unwrap();
+        assert_eq!(vendors.release_webhooks(false).await, [200]);
+        victim.kill();
+
+        let victim = start();
+        let mut found = Value::Null;
+        for _ in 0..300 {
+            found = call(&victim.url, "contacts.search", json!({"query": "zora quillfeather"})).await.unwrap();
+            if found["data"]["contacts"][0].to_string().contains("Quillfeather") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(found["data"]["contacts"][0].to_string().contains("Quillfeather"), "{found}");
+        victim.kill();
+        if let Some(database) = database {
+            database.remove().await.unwrap();
+        }
+    }
+}
+
+/// More at once than may wait: what does not fit is sent away in the way that the vendor comes back after, what was
+/// taken is worked on to the last event, and the process does not grow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_stays_within_its_bounds() {
+    for (database, events) in databases().await.into_iter().zip([10_000, 1_500]) {
+        let vendors = vendors().await;
+        let folder = tempfile::tempdir().unwrap();
+        let url = database.as_ref().map(|database| database.url.clone());
+        let key = vendors.webhook_secret("gohighlevel");
+        let more = [
+            ("SYNC_ENABLED", "false"),
+            ("GHL_WEBHOOK_PUBLIC_KEY", key.as_str()),
+            ("WEBHOOKS_MAX_WAITING", "200"),
+            ("WEBHOOKS_PER_MINUTE", "100000"),
+        ];
+        let victim = Victim::start_with(folder.path(), &vendors, url.as_deref(), &more);
+        call(&victim.url, "gohighlevel.sync_all_contacts", json!({})).await.unwrap();
+        let before = resident(victim.process.id());
+        let hook = format!("{}/webhooks/gohighlevel", victim.url);
+        let mut burst = Box::pin(vendors.burst_of_webhooks("gohighlevel", &hook, events));
+        let mut peak = before;
+        let answers = loop {
+            tokio::select! {
+                answers = &mut burst => break answers.unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(50)) => peak = peak.max(resident(victim.process.id())),
+            }
+        };
+        println!("{answers:?}, {} MB before, {} MB at most", before >> 20, peak >> 20);
+        let taken = answers[&200];
+        assert_eq!((answers.len(), taken + answers[&429]), (2, events), "{answers:?}");
+        assert!(taken >= 200, "{answers:?}");
+        assert!(peak < before + (150 << 20), "it grew from {before} to {peak} bytes");
+        let mut done = 0;
+        for _ in 0..600 {
+            done = outcomes(&victim.url, "processed").await;
+            if done == taken {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!((done, outcomes(&victim.url, "accepted").await), (taken, taken));
+        victim.kill();
+        if let Some(database) = database {
+            database.remove().await.unwrap();
+        }
+    }
+}
+
+/// Bytes that a process has in memory.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
+}
+
+/// A count of the server's metrics.
+async fn outcomes(url: &str, outcome: &str) -> u64 {
+    let client = server::app::client().unwrap();
+    let text = client.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+    let labels = format!("mcp_webhook_events_total{{ecosystem=\"gohighlevel\",outcome=\"{outcome}\"}}");
+    text.lines().find_map(|line| line.strip_prefix(&labels)).map_or(0, |count| count.trim().parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_database_each_vendor_is_asked_to_come_back() {
+    let Some(any) = TestStore::postgres().await.unwrap() else { return };
+    any.remove().await.unwrap();
+    let (postgres, url) = Private::start();
+    let vendors = vendors().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = connected(&vendors, &[("DATABASE_URL", &url)]);
+    config.server.data_dir = folder.path().to_owned();
+    let server = server::serve::Server::start(app(config).await.unwrap()).await.unwrap();
+    let server = TestServer { server, http: server::app::client().unwrap(), folder, database: None };
+    let realm = vendors.account("quickbooks").unwrap().config["realm_id"].as_str().unwrap().to_owned();
+    let qbo = json!([{"id": "e1", "type": "qbo.customer.updated.v1", "intuitentityid": "1", "intuitaccountid": realm}]);
+    let ghl = event(&vendors, "ContactUpdate", 1, "w1");
+    postgres.tell("halt");
+    // GoHighLevel comes back after 429 and nothing else.
+    assert_eq!(deliver(&server, &vendors, "quickbooks", &qbo).await.0, 503);
+    assert_eq!(deliver(&server, &vendors, "gohighlevel", &ghl).await.0, 429);
+    postgres.tell("resume");
+    for (ecosystem, body) in [("quickbooks", &qbo), ("gohighlevel", &ghl)] {
+        let mut status = 0;
+        for _ in 0..100 {
+            status = deliver(&server, &vendors, ecosystem, body).await.0;
+            if status == 200 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(status, 200, "{ecosystem}");
+    }
+    server.stop().await;
+}
