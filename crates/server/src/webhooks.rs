@@ -40,9 +40,9 @@ const WRITING: usize = 4;
 const PATIENCE: Duration = Duration::from_millis(2_500);
 /// How long a sender may take for the body.
 const BODY_PATIENCE: Duration = Duration::from_secs(5);
-/// Events of strangers' accounts that are kept in a minute. Their vendor signs them like ours, so that whoever has an
-/// account there could fill the table.
-const STRANGERS: u32 = 60;
+/// Events without consequence that are kept in a minute. GoHighLevel signs events of strangers' accounts like ours, so
+/// that whoever has one could fill the table; and a busy Slack says more than anybody reads.
+const IGNORED: u32 = 10;
 /// Events that come within this time are worked on together.
 const SETTLING: chrono::Duration = chrono::Duration::seconds(2);
 /// With the back-off of runs, about two hours.
@@ -53,7 +53,7 @@ pub struct Intake {
     held: Semaphore,
     writing: Semaphore,
     pace: Limiter,
-    strangers: Limiter,
+    ignored: Limiter,
 }
 
 impl Intake {
@@ -62,7 +62,7 @@ impl Intake {
             held: Semaphore::new(HELD),
             writing: Semaphore::new(WRITING),
             pace: Limiter::new(settings.per_minute),
-            strangers: Limiter::new(STRANGERS),
+            ignored: Limiter::new(IGNORED),
         }
     }
 }
@@ -153,11 +153,12 @@ fn rows(app: &App, connected: &Connected, webhook: &Webhook, events: Vec<Event>,
     let (mut rows, mut left_out) = (Vec::with_capacity(events.len()), 0);
     for (index, event) in events.into_iter().enumerate() {
         let stranger = is_strangers(connected, webhook, &event);
-        if stranger && app.webhooks.strangers.check(&ecosystem.to_owned()).is_err() {
+        let row = row(connected, event, stranger, body, index);
+        if row.ignored.is_some() && app.webhooks.ignored.check(&ecosystem.to_owned()).is_err() {
             left_out += 1;
-            continue;
+        } else {
+            rows.push(row);
         }
-        rows.push(row(connected, event, stranger, body, index));
     }
     count(ecosystem, "ignored", left_out);
     (rows, left_out)

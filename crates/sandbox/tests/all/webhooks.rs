@@ -13,11 +13,14 @@ use axum::{
     routing::post,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ring::signature::{ED25519, UnparsedPublicKey};
+use ring::{
+    hmac,
+    signature::{ED25519, UnparsedPublicKey},
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::client::{options, start};
+use super::client::{options, start, unlimited};
 
 struct Sink {
     url: String,
@@ -93,6 +96,81 @@ async fn only_a_429_is_delivered_again() {
     }
     tokio::time::sleep(retry * 10).await;
     assert!(sink.received.try_recv().is_err(), "a 500 must end the delivery");
+}
+
+/// Each vendor signs as it does: Intuit the body, Slack the time and the body; Google says everything in headers.
+#[tokio::test]
+async fn the_other_vendors_sign_as_they_do() {
+    let (sandbox, client) = start(unlimited()).await;
+    let mac = |ecosystem: &str, message: &[u8]| {
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, sandbox.webhook_secret(ecosystem).as_bytes()), message)
+    };
+    let mut intuit = sink().await;
+    sandbox.subscribe("quickbooks", &intuit.url).unwrap();
+    let account = sandbox.account("quickbooks").unwrap();
+    let realm = account.config["realm_id"].as_str().unwrap();
+    let path = format!("/quickbooks/v3/company/{realm}/customer");
+    let bearing = client.bearing(&account.credentials["access_token"]);
+    let made = bearing.post(&path, json!({"DisplayName": "Quillfeather Imports"})).await;
+    let (headers, body, _) = intuit.next().await;
+    assert_eq!(headers["intuit-signature"].to_str().unwrap(), STANDARD.encode(mac("quickbooks", &body)));
+    let events: Value = serde_json::from_slice(&body).unwrap();
+    let event = &events[0];
+    assert_eq!((&event["specversion"], &event["type"]), (&json!("1.0"), &json!("qbo.customer.created.v1")));
+    assert_eq!((&event["intuitaccountid"], &event["intuitentityid"]), (&json!(realm), &made.body["Customer"]["Id"]));
+
+    let mut slack = sink().await;
+    sandbox.subscribe("slack", &slack.url).unwrap();
+    let account = sandbox.account("slack").unwrap();
+    let bearing = client.bearing(&account.credentials["token"]);
+    bearing.post("/slack/api/chat.postMessage", json!({"channel": "#general", "text": "hello"})).await;
+    let (headers, body, _) = slack.next().await;
+    let stamp = headers["x-slack-request-timestamp"].to_str().unwrap();
+    let signed = mac("slack", &[b"v0:", stamp.as_bytes(), b":", &body].concat());
+    let hex: String = signed.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(headers["x-slack-signature"].to_str().unwrap(), format!("v0={hex}"));
+
+    let mut google = sink().await;
+    let account = sandbox.account("google_workspace").unwrap();
+    let bearing = client.bearing(&account.credentials["access_token"]);
+    let channel = json!({"id": "channel-1", "type": "web_hook", "address": google.url,
+        "token": account.credentials["channel_token"]});
+    let opened = bearing.post("/google_workspace/drive/v3/changes/watch?pageToken=1001", channel.clone()).await;
+    assert_eq!((opened.status.as_u16(), &opened.body["id"]), (200, &json!("channel-1")), "{}", opened.body);
+    let files = bearing.get("/google_workspace/drive/v3/files?pageSize=1").await;
+    assert!(sandbox.business().rename_document(files.body["files"][0]["id"].as_str().unwrap(), "New name"));
+    for (number, state) in [("1", "sync"), ("2", "change")] {
+        let (headers, body, _) = google.next().await;
+        let told = |name: &str| headers[name].to_str().unwrap().to_owned();
+        assert_eq!((told("x-goog-message-number"), told("x-goog-resource-state")), (number.into(), state.into()));
+        assert_eq!((told("x-goog-channel-token"), body.len()), (sandbox.webhook_secret("google_workspace"), 0));
+    }
+    let stopped = bearing.post("/google_workspace/drive/v3/channels/stop", channel.clone()).await;
+    assert_eq!(stopped.status, 204);
+    assert_eq!(bearing.post("/google_workspace/drive/v3/channels/stop", channel).await.status, 404);
+}
+
+#[tokio::test]
+async fn deliveries_are_doubled_and_reordered_on_demand() {
+    let (sandbox, _client) = start(unlimited()).await;
+    let mut sink = sink().await;
+    sandbox.subscribe("gohighlevel", &sink.url).unwrap();
+    sandbox.duplicate_webhooks(1);
+    sandbox.hold_webhooks();
+    for text in ["one", "two"] {
+        sandbox.business().receive_sms(1, text).unwrap();
+    }
+    assert!(sink.received.try_recv().is_err(), "they are kept back");
+    assert_eq!(sandbox.release_webhooks(true).await, [200; 4]);
+    let mut texts = Vec::new();
+    for _ in 0..4 {
+        let (_, body, _) = sink.next().await;
+        texts.push(serde_json::from_slice::<Value>(&body).unwrap()["body"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(texts, ["two", "two", "one", "one"]);
+    sink.answer.store(429, Ordering::Relaxed);
+    let answers = sandbox.burst_of_webhooks("quickbooks", &sink.url, 100).await.unwrap();
+    assert_eq!(answers, std::collections::BTreeMap::from([(429, 100)]));
 }
 
 /// Every event that the sandbox sends has a published sample; no field may be made up.
