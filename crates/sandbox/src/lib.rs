@@ -17,7 +17,7 @@ pub use business::Effect;
 pub use email::Mail;
 pub use faults::{Fault, Faults};
 pub use gohighlevel::GoHighLevelAccount;
-pub use vendor::Account;
+pub use vendor::{Account, TokenRequests};
 
 mod admin;
 mod amazon;
@@ -110,15 +110,34 @@ impl Sandbox {
     pub fn account(&self, ecosystem: &str) -> Option<Account> {
         if ecosystem == "gohighlevel" {
             let account = self.gohighlevel();
-            let config = serde_json::json!({"base_url": self.url(), "location_id": account.location_id});
-            return Some(
-                Account::new(config)
-                    .with("token", account.private_token)
-                    .with("webhook_public_key", account.webhook_public_key),
-            );
+            let url = self.url();
+            let config = serde_json::json!({"base_url": url, "location_id": account.location_id,
+                "authorize_url": format!("{url}/v2/oauth/chooselocation"), "token_url": format!("{url}/oauth/token")});
+            let account = Account::new(config)
+                .with("token", account.private_token)
+                .with("webhook_public_key", account.webhook_public_key)
+                .with("client_id", account.client_id)
+                .with("client_secret", account.client_secret);
+            return Some(account);
         }
         let vendor = vendor::VENDORS.iter().find(|vendor| vendor.name == ecosystem)?;
         Some((vendor.account)(&self.world, &format!("{}/{}", self.url(), vendor.name)))
+    }
+
+    /// Access tokens of GoHighLevel and QuickBooks that are issued from now on live so long, in whole seconds.
+    pub fn access_tokens_live(&self, life: Duration) {
+        let life = i64::try_from(life.as_millis()).ok();
+        self.world.grants().access_life = life;
+        quickbooks::state(&self.world).grants.access_life = life;
+    }
+
+    /// How often the token endpoint of GoHighLevel or QuickBooks was asked, and with what.
+    pub fn token_requests(&self, ecosystem: &str) -> TokenRequests {
+        match ecosystem {
+            "gohighlevel" => self.world.grants().requests,
+            "quickbooks" => quickbooks::state(&self.world).grants.requests,
+            _ => TokenRequests::default(),
+        }
     }
 
     /// The mails that were handed to the simulated mail server, the oldest first.

@@ -84,3 +84,20 @@ impl Account {
         self
     }
 }
+
+/// What a token endpoint was asked, counted on the vendor's side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenRequests {
+    pub granted: u64,
+    pub refused: u64,
+    /// Refused ones that came with a refresh token that had been exchanged before.
+    pub reused: u64,
+}
+
+impl TokenRequests {
+    pub(crate) fn count(&mut self, granted: bool, spent: bool) {
+        self.granted += u64::from(granted);
+        self.refused += u64::from(!granted);
+        self.reused += u64::from(!granted && spent);
+    }
+}

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -51,6 +52,15 @@ pub trait Connector: Sized + Send + Sync + 'static {
 pub struct Account {
     pub id: String,
     pub name: String,
+    /// When the vendor says that the credentials end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<DateTime<Utc>>,
+}
+
+impl Account {
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Account {
+        Account { id: id.into(), name: name.into(), ends: None }
+    }
 }
 
 /// The vendor's limits: never more than `burst + t / replenish` requests in any time `t`, and `in_flight` at once.

@@ -3,6 +3,7 @@
 //! MCP, REST, stdio, runs and the terminal translate into [`call`] and hold no rules of their own.
 
 mod answer;
+mod connection;
 mod record;
 mod source;
 
@@ -21,9 +22,11 @@ use uuid::Uuid;
 use crate::actor::Actor;
 use crate::app::App;
 use crate::approvals::{self, Pending};
+use crate::connections::Connected;
 use crate::policy::Decision;
 use crate::tools::{Entry, Run};
 
+pub use connection::input_of;
 pub use source::Source;
 
 /// A call before anything was done about it.
@@ -148,8 +151,11 @@ pub fn explain(error: &Error) -> String {
     text
 }
 
-async fn carry_out(app: Arc<App>, actor: Actor, entry: Arc<Entry>, request: Request, begun: Begun) -> Reply {
-    let outcome = AssertUnwindSafe(decide_and_run(&app, &actor, &entry, &request, &begun)).catch_unwind().await;
+async fn carry_out(app: Arc<App>, actor: Actor, entry: Arc<Entry>, mut request: Request, begun: Begun) -> Reply {
+    let outcome = match connection::choose(&app, &entry, &mut request).await {
+        Ok(at) => AssertUnwindSafe(decide_and_run(&app, &actor, &entry, &request, &begun, at)).catch_unwind().await,
+        Err(e) => Ok(Outcome::Failed(e)),
+    };
     let outcome = outcome.unwrap_or_else(|_| Outcome::Failed(defect(&entry, begun.effect)));
     let latency = begun.started.elapsed();
     let outcome = record::completion(&app, &actor, &entry, &request, &begun, latency, outcome).await;
@@ -170,8 +176,16 @@ struct Begun {
     effect: Effect,
 }
 
-async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &Request, begun: &Begun) -> Outcome {
-    if let Err(e) = entry.validate(&request.arguments) {
+async fn decide_and_run(
+    app: &Arc<App>,
+    actor: &Actor,
+    entry: &Entry,
+    request: &Request,
+    begun: &Begun,
+    at: Option<Arc<Connected>>,
+) -> Outcome {
+    let own = connection::own(entry, &request.arguments);
+    if let Err(e) = entry.validate(&own) {
         return Outcome::Failed(e);
     }
     match app.policy.decide(actor, entry, &request.arguments) {
@@ -189,7 +203,7 @@ async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &
     {
         return Outcome::Failed(e);
     }
-    match run(app, actor, entry, request, begun).await {
+    match run(app, actor, entry, request, begun, (own, at)).await {
         Ok(done) => Outcome::Done(done),
         // A search by POST that got no answer has changed nothing.
         Err(e) if !begun.effect.is_outward() => Outcome::Failed(e.with_known_outcome()),
@@ -198,15 +212,26 @@ async fn decide_and_run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &
 }
 
 /// Runs the tool until its deadline, or until the caller goes away.
-async fn run(app: &Arc<App>, actor: &Actor, entry: &Entry, request: &Request, begun: &Begun) -> Result<Done> {
+async fn run(
+    app: &Arc<App>,
+    actor: &Actor,
+    entry: &Entry,
+    request: &Request,
+    begun: &Begun,
+    (own, at): (Value, Option<Arc<Connected>>),
+) -> Result<Done> {
     let work = async {
-        match &entry.run {
-            Run::BuiltIn(tool) => {
+        match (&entry.run, at) {
+            (Run::Connector(tool), Some(at)) => {
+                let asked = source::Asked { app, actor, entry, tool, own: &own, request, begun, at: &at };
+                source::at_vendor(asked).await
+            }
+            (Run::BuiltIn(tool), _) => {
                 let scope = scope(app, actor, request, begun);
-                let data = tool.run(&scope, request.arguments.clone()).await?;
+                let data = tool.run(&scope, own).await?;
                 source::of_brain(app, actor, entry, data).await
             }
-            Run::Connector(tool) => source::at_vendor(app, actor, entry, tool, request, begun).await,
+            (Run::Connector(_), None) => Err(Error::internal("a vendor's tool was called without a connection")),
         }
     };
     let done = tokio::select! {

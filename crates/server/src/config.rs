@@ -25,6 +25,7 @@ pub struct Config {
     pub audit: Audit,
     pub sync: Sync,
     pub webhooks: Webhooks,
+    pub connections: Connections,
     pub policy: Policy,
     pub sandbox: Sandbox,
     /// One section a connector; its keys are the connector's own.
@@ -113,6 +114,13 @@ pub struct Webhooks {
     pub max_waiting: u32,
 }
 
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connections {
+    /// Days before the end of a consent or a key from which its connection is shown as expiring.
+    pub warn_days: u32,
+}
+
 /// Exceptions to the default table, as patterns of tool ids (`gohighlevel.add_*`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -172,6 +180,12 @@ impl Default for Sync {
 impl Default for Webhooks {
     fn default() -> Webhooks {
         Webhooks { per_minute: 6_000, max_waiting: 5_000 }
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Connections {
+        Connections { warn_days: 7 }
     }
 }
 

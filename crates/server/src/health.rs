@@ -62,7 +62,8 @@ pub async fn report(app: &Arc<App>) -> Report {
         database,
         audit,
         sync: sync_state(app).await,
-        connections: app.connections.iter().map(|connected| connected.describe()).collect(),
+        // Without a database there is nothing to say of them.
+        connections: app.connections.descriptions().await.unwrap_or_default(),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod housekeeping;
 pub mod app;
 pub mod config;
 pub mod clock;
+pub mod random;
 pub mod serve;
 pub mod telemetry;
 

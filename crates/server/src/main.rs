@@ -28,8 +28,8 @@ enum Command {
     /// Connect an account: prove its credentials and keep them sealed
     Connect(cli::connect::Options),
     /// End a connection: revoke it at the vendor and wipe it here
-    Disconnect { ecosystem: String },
-    /// Show every ecosystem and how it fares
+    Disconnect(cli::connect::Target),
+    /// Show every connection and how it fares
     Connections,
     /// Change the keys that secrets are sealed with
     #[command(subcommand)]
@@ -79,7 +79,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve => cli::serve::run(file).await,
         Command::Stdio => cli::stdio::run(file).await,
         Command::Connect(options) => cli::connect::run(file, options).await,
-        Command::Disconnect { ecosystem } => cli::connect::disconnect(file, &ecosystem).await,
+        Command::Disconnect(target) => cli::connect::disconnect(file, target).await,
         Command::Connections => cli::connect::list(file).await,
         Command::Vault(command) => cli::vault::run(file, command).await,
         Command::Sync(options) => cli::sync::run(file, options).await,

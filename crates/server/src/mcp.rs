@@ -94,14 +94,18 @@ impl ServerHandler for Mcp {
         let selection = self.selection(&context)?;
         let may = |entry: &Entry| !entry.spec.effect.is_outward() || actor.may(Scope::Write);
         let visible = |entry: &&Arc<Entry>| may(entry) && selection.shows(entry);
-        let tools = self.app.tools.iter().filter(visible).map(|entry| describe(entry)).collect();
+        // What another process has connected changes which arguments there are; without a database the known ones stand.
+        if let Err(error) = self.app.connections.look_again().await {
+            tracing::warn!(%error, "cannot look for changed connections");
+        }
+        let tools = self.app.tools.iter().filter(visible).map(|entry| describe(&self.app, entry)).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     /// The transport looks a tool up for each call, and only for its arguments.
     fn get_tool(&self, name: &str) -> Option<Tool> {
         let entry = self.app.tools.find(name)?;
-        Some(Tool::new(entry.mcp_name.clone(), "", entry.spec.input.clone()))
+        Some(Tool::new(entry.mcp_name.clone(), "", calls::input_of(&self.app, entry)))
     }
 
     async fn call_tool(
@@ -173,7 +177,7 @@ impl ServerHandler for Mcp {
 }
 
 /// A tool as MCP shows it: all four annotations said, schemas that every client accepts.
-fn describe(entry: &Entry) -> Tool {
+fn describe(app: &App, entry: &Entry) -> Tool {
     use sdk::Effect;
     let effect = entry.spec.effect;
     let annotations = ToolAnnotations::new()
@@ -181,7 +185,7 @@ fn describe(entry: &Entry) -> Tool {
         .destructive(effect == Effect::Destructive)
         .idempotent(entry.spec.idempotent)
         .open_world(effect.is_outward() || matches!(entry.run, crate::tools::Run::Connector(_)));
-    Tool::new(entry.mcp_name.clone(), entry.spec.description.clone(), entry.spec.input.clone())
+    Tool::new(entry.mcp_name.clone(), entry.spec.description.clone(), calls::input_of(app, entry))
         .with_title(entry.spec.title.clone())
         .with_raw_output_schema(Arc::new(with_metadata(entry.output_schema())))
         .with_annotations(annotations)

@@ -275,7 +275,7 @@ async fn tick(app: &Arc<App>, job: &Job, input: Value) -> Result<Value, Failure>
 pub async fn schedule(app: &App) -> Result<()> {
     let tenant = app.store.tenant(DEFAULT_TENANT);
     let settings = &app.config.sync;
-    for connected in app.connections.iter().filter(|connected| !connected.connector.streams.is_empty()) {
+    for connected in app.connections.defaults().filter(|connected| !connected.connector.streams.is_empty()) {
         let ecosystem = connected.connector.id;
         let rhythms = [
             ("sync", "incremental", Every::Seconds(i64::from(settings.every_minutes) * 60)),

@@ -225,9 +225,9 @@ struct ConnectionList {
 
 async fn list_connections(scope: &Scope, _: ListConnections) -> Result<ConnectionList> {
     // One that was connected or has ended since, here or in another process, is shown as it is.
-    scope.app.connections.look_again().await?;
-    let mut connections: Vec<Description> = scope.app.connections.iter().map(|one| one.describe()).collect();
+    let mut connections = scope.app.connections.descriptions().await?;
     for (ecosystem, expected) in webhooks::expectations(&scope.app).await? {
+        // Those of the default connection, which comes first.
         let described = connections.iter_mut().find(|described| described.ecosystem == ecosystem);
         described.into_iter().for_each(|described| described.webhooks = Some(expected.clone()));
     }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use ring::rand::{SecureRandom, SystemRandom};
 use sdk::{Error, Result};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -18,6 +17,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::random;
 
 /// The bytes of a key, and of a nonce.
 const KEY: usize = 32;
@@ -73,7 +73,7 @@ impl Vault {
 
     /// Makes a new key for this tenant; what is sealed from now on uses it.
     pub async fn make_key(&self, tenant: &Tenant) -> Result<DataKey> {
-        let (id, bytes) = (Uuid::now_v7().to_string(), random::<KEY>()?);
+        let (id, bytes) = (Uuid::now_v7().to_string(), random::bytes::<KEY>()?);
         let master = self.master(true)?;
         let wrapped = seal(&master.0, &bytes, &key_context(tenant, &id))?;
         let key = TenantKey { key_id: id.clone(), wrapped };
@@ -88,7 +88,7 @@ impl Vault {
                 "the master key comes from MASTER_KEY; unset it and let the file have it, then change it",
             ));
         }
-        let (before, bytes) = (self.master(true)?, random::<KEY>()?);
+        let (before, bytes) = (self.master(true)?, random::bytes::<KEY>()?);
         let after = Master(XChaCha20Poly1305::new(&Key::from(bytes)));
         // Both keys are on the disk until every tenant's key is sealed with the new one.
         write(&self.next_file(), &hex::encode(bytes))?;
@@ -127,7 +127,7 @@ impl Vault {
         match std::fs::read_to_string(&self.file) {
             Ok(text) => Master::read(&text, &self.file.display().to_string()),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && make => {
-                write(&self.file, &hex::encode(random::<KEY>()?))?;
+                write(&self.file, &hex::encode(random::bytes::<KEY>()?))?;
                 // Another process may have been first.
                 let text = std::fs::read_to_string(&self.file).map_err(|e| unwritten(&self.file, &e))?;
                 Master::read(&text, &self.file.display().to_string())
@@ -182,7 +182,7 @@ fn key_context(tenant: &Tenant, id: &str) -> String {
 
 /// The nonce, then the cipher text.
 fn seal(cipher: &XChaCha20Poly1305, plain: &[u8], context: &str) -> Result<Vec<u8>> {
-    let nonce = random::<NONCE>()?;
+    let nonce = random::bytes::<NONCE>()?;
     let payload = Payload { msg: plain, aad: context.as_bytes() };
     let sealed =
         cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| Error::internal("a secret was not sealed"))?;
@@ -196,12 +196,6 @@ fn open(cipher: &XChaCha20Poly1305, sealed: &[u8], context: &str) -> Result<Vec<
     let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| refused())?;
     let payload = Payload { msg: sealed, aad: context.as_bytes() };
     cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| refused())
-}
-
-fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::internal("the system has no randomness"))?;
-    Ok(bytes)
 }
 
 /// Writes a secret that only its owner may read; a file that is there already stays.

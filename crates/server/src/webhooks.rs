@@ -246,7 +246,7 @@ pub struct Expected {
 pub async fn expectations(app: &App) -> sdk::Result<Vec<(&'static str, Expected)>> {
     let last = store::webhooks::last_received(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)?;
     let base = app.config.public_url();
-    let expected = app.connections.iter().filter(|connected| connected.webhook_secret().is_some());
+    let expected = app.connections.defaults().filter(|connected| connected.webhook_secret().is_some());
     let told = expected.map(|connected| {
         let id = connected.connector.id;
         (id, Expected { url: format!("{base}/webhooks/{id}"), last_event: last.get(id).copied() })

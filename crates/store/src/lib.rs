@@ -7,6 +7,7 @@ mod open;
 mod error;
 mod sql;
 mod text;
+mod account;
 mod migrations;
 mod postgres;
 mod sqlite;
@@ -33,6 +34,7 @@ pub mod webhooks;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use account::{Account, DEFAULT as DEFAULT_CONNECTION};
 pub use error::StoreError;
 pub use open::{Backend, OpenOptions, Store, System, Tenant, Tx};
 pub use sea_orm::Value as Bound;

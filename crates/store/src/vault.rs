@@ -9,7 +9,7 @@ use crate::chain::canonical_json;
 pub use crate::entities::credentials::Model as Credential;
 use crate::entities::credentials::{Column, Entity};
 use crate::text::clean_option;
-use crate::{Result, Tenant, Tx, micros};
+use crate::{Account, DEFAULT_CONNECTION, Result, Tenant, Tx, micros};
 
 /// A tenant's key, sealed by the master key.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
@@ -51,6 +51,8 @@ pub async fn drop_unused_keys(tenant: &Tenant, current: &str) -> Result<()> {
 pub struct NewCredential {
     pub id: Uuid,
     pub ecosystem: String,
+    /// The connection's name.
+    pub name: String,
     /// `oauth2`, `keys` or `service_account`.
     pub auth: String,
     pub account_id: Option<String>,
@@ -60,51 +62,59 @@ pub struct NewCredential {
     pub key_id: String,
     pub sealed: Vec<u8>,
     pub scopes: Option<String>,
+    /// When the keys end, where that is known.
+    pub expires_at: Option<DateTime<Utc>>,
 }
-
-/// The name of the connection where an ecosystem has one only.
-const NAME: &str = "default";
 
 /// Stores an account's credentials in the place of those before, with the tokens that come with them.
 pub async fn put(tenant: &Tenant, new: NewCredential, token: Option<Token>, now: DateTime<Utc>) -> Result<()> {
     let tx = tenant.begin().await?;
-    delete(&tx, &new.ecosystem).await?;
+    let (ecosystem, name) = (new.ecosystem.clone(), new.name.clone());
+    let account = Account::from((ecosystem.as_str(), name.as_str()));
+    delete(&tx, account).await?;
     let mut sql = tx.sql(
         "INSERT INTO credentials (id, tenant_id, ecosystem, name, auth, account_id, account_name, config, key_id, \
-         sealed, scopes, state, checked_at, created_at, updated_at) VALUES (",
+         sealed, scopes, expires_at, state, checked_at, created_at, updated_at) VALUES (",
     );
-    sql.bind(new.id).push(", ").bind(tx.tenant_id()).push(", ").bind(new.ecosystem.as_str()).push(", ").bind(NAME);
+    sql.bind(new.id).push(", ").bind(tx.tenant_id()).push(", ").bind(new.ecosystem).push(", ").bind(new.name);
     sql.push(", ").bind(new.auth).push(", ").bind(clean_option(new.account_id.as_deref())).push(", ");
     sql.bind(clean_option(new.account_name.as_deref())).push(", ").bind_json(Some(canonical_json(&new.config)));
     sql.push(", ").bind(new.key_id).push(", ").bind(new.sealed).push(", ").bind(new.scopes);
-    sql.push(", 'connected'");
+    sql.push(", ").bind(new.expires_at.map(micros)).push(", 'connected'");
     for _ in 0..3 {
         sql.push(", ").bind(micros(now));
     }
     sql.push(")");
     tx.execute(sql).await?;
     if let Some(token) = token {
-        write_token(&tx, &new.ecosystem, token, now).await?;
+        write_token(&tx, account, token, now).await?;
     }
     tx.commit().await
 }
 
-/// The credentials of an ecosystem.
-pub async fn get(tenant: &Tenant, ecosystem: &str) -> Result<Option<Credential>> {
+/// The credentials of an ecosystem's connections: the default first, then the oldest.
+pub async fn of_ecosystem(tenant: &Tenant, ecosystem: &str) -> Result<Vec<Credential>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::Ecosystem.eq(ecosystem));
-    Ok(query.one(tenant.read()).await?)
+    let mut rows = query.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(tenant.read()).await?;
+    rows.sort_by_key(|row| row.name != DEFAULT_CONNECTION);
+    Ok(rows)
 }
 
-/// All of a tenant's credentials.
+/// All of a tenant's credentials, in the same order within an ecosystem.
 pub async fn list(tenant: &Tenant) -> Result<Vec<Credential>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).order_by_asc(Column::Ecosystem);
-    Ok(query.all(tenant.read()).await?)
+    let mut rows = query.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(tenant.read()).await?;
+    rows.sort_by(|a, b| {
+        let key = |row: &Credential| (row.ecosystem.clone(), row.name != DEFAULT_CONNECTION);
+        key(a).cmp(&key(b))
+    });
+    Ok(rows)
 }
 
 /// Notes how an account fares: `connected`, or `needs_attention` with the reason.
 pub async fn set_state(
     tenant: &Tenant,
-    ecosystem: &str,
+    account: Account<'_>,
     state: &str,
     reason: Option<&str>,
     now: DateTime<Utc>,
@@ -112,7 +122,7 @@ pub async fn set_state(
     let mut sql = tenant.sql("UPDATE credentials SET state = ");
     sql.bind(state).push(", reason = ").bind(clean_option(reason)).push(", checked_at = ").bind(micros(now));
     sql.push(", updated_at = ").bind(micros(now)).push(" WHERE tenant_id = ").bind(tenant.id());
-    sql.push(" AND ecosystem = ").bind(ecosystem);
+    sql.push(" AND ecosystem = ").bind(account.ecosystem).push(" AND name = ").bind(account.connection);
     tenant.write().execute_raw(sql.statement()).await?;
     Ok(())
 }
@@ -126,18 +136,20 @@ pub async fn reseal(tenant: &Tenant, id: Uuid, before: &str, key_id: &str, seale
 }
 
 /// Wipes an account's credentials and tokens. False: there were none.
-pub async fn remove(tenant: &Tenant, ecosystem: &str) -> Result<bool> {
+pub async fn remove(tenant: &Tenant, account: Account<'_>) -> Result<bool> {
     let tx = tenant.begin().await?;
-    let removed = delete(&tx, ecosystem).await?;
+    let removed = delete(&tx, account).await?;
     tx.commit().await?;
     Ok(removed)
 }
 
-async fn delete(tx: &Tx, ecosystem: &str) -> Result<bool> {
+async fn delete(tx: &Tx, account: Account<'_>) -> Result<bool> {
     let mut removed = false;
-    for table in ["credentials", "oauth_tokens"] {
+    for (table, name) in [("credentials", "name"), ("oauth_tokens", "account")] {
         let mut sql = tx.sql("DELETE FROM ");
-        sql.push(table).push(" WHERE tenant_id = ").bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem);
+        sql.push(table).push(" WHERE tenant_id = ").bind(tx.tenant_id());
+        sql.push(" AND ecosystem = ").bind(account.ecosystem).push(" AND ");
+        sql.push(name).push(" = ").bind(account.connection);
         removed |= tx.execute(sql).await?.rows_affected() > 0;
     }
     Ok(removed)
@@ -153,36 +165,63 @@ pub struct Token {
     pub scope: Option<String>,
     /// When the access token ends.
     pub expires_at: Option<DateTime<Utc>>,
+    /// When the refresh token ends, where the vendor tells.
+    pub refresh_expires_at: Option<DateTime<Utc>>,
+    /// When these were stored; `put_token` writes its own.
+    pub updated_at: DateTime<Utc>,
 }
 
-/// The tokens of an ecosystem's account. Read where they are written, so that nobody gets those before.
-pub async fn token(tenant: &Tenant, ecosystem: &str) -> Result<Option<Token>> {
-    let mut sql = tenant
-        .sql("SELECT id, key_id, access_token, refresh_token, scope, expires_at FROM oauth_tokens WHERE tenant_id = ");
-    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND account = ").bind(NAME);
+/// The tokens of an account. Read where they are written, so that nobody gets those before.
+pub async fn token(tenant: &Tenant, account: impl Into<Account<'_>>) -> Result<Option<Token>> {
+    let account = account.into();
+    let mut sql = tenant.sql(
+        "SELECT id, key_id, access_token, refresh_token, scope, expires_at, refresh_expires_at, updated_at \
+         FROM oauth_tokens WHERE tenant_id = ",
+    );
+    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(account.ecosystem);
+    sql.push(" AND account = ").bind(account.connection);
     Ok(Token::find_by_statement(sql.statement()).one(tenant.write()).await?)
 }
 
+/// What may be known of an account's tokens without opening them.
+#[derive(Clone, Debug, PartialEq, FromQueryResult)]
+pub struct TokenFacts {
+    pub ecosystem: String,
+    pub account: String,
+    pub scope: Option<String>,
+    pub refresh_expires_at: Option<DateTime<Utc>>,
+}
+
+/// The facts of all accounts.
+pub async fn token_facts(tenant: &Tenant) -> Result<Vec<TokenFacts>> {
+    let mut sql =
+        tenant.sql("SELECT ecosystem, account, scope, refresh_expires_at FROM oauth_tokens WHERE tenant_id = ");
+    sql.bind(tenant.id());
+    Ok(TokenFacts::find_by_statement(sql.statement()).all(tenant.read()).await?)
+}
+
 /// Stores new tokens in the place of those before. It is durable when this returns.
-pub async fn put_token(tenant: &Tenant, ecosystem: &str, token: Token, now: DateTime<Utc>) -> Result<()> {
+pub async fn put_token(tenant: &Tenant, account: Account<'_>, token: Token, now: DateTime<Utc>) -> Result<()> {
     let tx = tenant.begin().await?;
-    write_token(&tx, ecosystem, token, now).await?;
+    write_token(&tx, account, token, now).await?;
     tx.commit().await
 }
 
-async fn write_token(tx: &Tx, ecosystem: &str, token: Token, now: DateTime<Utc>) -> Result<()> {
+async fn write_token(tx: &Tx, account: Account<'_>, token: Token, now: DateTime<Utc>) -> Result<()> {
     let mut sql = tx.sql(
         "INSERT INTO oauth_tokens (id, tenant_id, ecosystem, account, key_id, access_token, refresh_token, scope, \
-         expires_at, created_at, updated_at) VALUES (",
+         expires_at, refresh_expires_at, created_at, updated_at) VALUES (",
     );
-    sql.bind(token.id).push(", ").bind(tx.tenant_id()).push(", ").bind(ecosystem).push(", ").bind(NAME).push(", ");
+    sql.bind(token.id).push(", ").bind(tx.tenant_id()).push(", ").bind(account.ecosystem);
+    sql.push(", ").bind(account.connection).push(", ");
     sql.bind(token.key_id).push(", ").bind(token.access_token).push(", ").bind(token.refresh_token).push(", ");
-    sql.bind(token.scope).push(", ").bind(token.expires_at.map(micros)).push(", ").bind(micros(now)).push(", ");
+    sql.bind(token.scope).push(", ").bind(token.expires_at.map(micros));
+    sql.push(", ").bind(token.refresh_expires_at.map(micros)).push(", ").bind(micros(now)).push(", ");
     sql.bind(micros(now)).push(
         ") ON CONFLICT (tenant_id, ecosystem, account) DO UPDATE SET id = excluded.id, key_id = excluded.key_id, \
          access_token = excluded.access_token, refresh_token = excluded.refresh_token, \
          scope = COALESCE(excluded.scope, oauth_tokens.scope), expires_at = excluded.expires_at, \
-         updated_at = excluded.updated_at",
+         refresh_expires_at = excluded.refresh_expires_at, updated_at = excluded.updated_at",
     );
     tx.execute(sql).await?;
     Ok(())

@@ -27,6 +27,34 @@ const MARKETPLACES: &[(&str, &str, &str)] = &[
     ("A19VAU5U5O7RUS", "SG", "fe"),
 ];
 
+/// Where a seller of a marketplace consents to an application: the consent page of its Seller Central, as Amazon's list
+/// "Seller Central URLs" has them. Of several marketplaces the first counts, because one consent is good for a region.
+pub const CONSENT_PAGES: &[(&str, &str)] = &[
+    ("ATVPDKIKX0DER", "https://sellercentral.amazon.com/apps/authorize/consent"),
+    ("A2EUQ1WTGCTBG2", "https://sellercentral.amazon.ca/apps/authorize/consent"),
+    ("A1AM78C64UM0Y8", "https://sellercentral.amazon.com.mx/apps/authorize/consent"),
+    ("A2Q3Y263D00KWC", "https://sellercentral.amazon.com.br/apps/authorize/consent"),
+    ("A1F83G8C2ARO7P", "https://sellercentral-europe.amazon.com/apps/authorize/consent"),
+    ("A1PA6795UKMFR9", "https://sellercentral-europe.amazon.com/apps/authorize/consent"),
+    ("A13V1IB3VIYZZH", "https://sellercentral-europe.amazon.com/apps/authorize/consent"),
+    ("APJ6JRA9NG5V4", "https://sellercentral-europe.amazon.com/apps/authorize/consent"),
+    ("A1RKKUPIHCS9HS", "https://sellercentral-europe.amazon.com/apps/authorize/consent"),
+    ("A28R8C7NBKEWEA", "https://sellercentral.amazon.ie/apps/authorize/consent"),
+    ("A1805IZSGTT6HS", "https://sellercentral.amazon.nl/apps/authorize/consent"),
+    ("AMEN7PMS3EDWL", "https://sellercentral.amazon.com.be/apps/authorize/consent"),
+    ("A2NODRKZP88ZB9", "https://sellercentral.amazon.se/apps/authorize/consent"),
+    ("A1C3SOZRARQ6R3", "https://sellercentral.amazon.pl/apps/authorize/consent"),
+    ("A33AVAJ2PDY3EV", "https://sellercentral.amazon.com.tr/apps/authorize/consent"),
+    ("A17E79C6D8DWNP", "https://sellercentral.amazon.sa/apps/authorize/consent"),
+    ("A2VIGQ35RCS4UG", "https://sellercentral.amazon.ae/apps/authorize/consent"),
+    ("ARBP9OOSHTCHU", "https://sellercentral.amazon.eg/apps/authorize/consent"),
+    ("AE08WJ6YKNBMC", "https://sellercentral.amazon.co.za/apps/authorize/consent"),
+    ("A21TJRUUN4KGV", "https://sellercentral.amazon.in/apps/authorize/consent"),
+    ("A1VC38T7YXB528", "https://sellercentral.amazon.co.jp/apps/authorize/consent"),
+    ("A39IBJ37TRP1C6", "https://sellercentral.amazon.com.au/apps/authorize/consent"),
+    ("A19VAU5U5O7RUS", "https://sellercentral.amazon.sg/apps/authorize/consent"),
+];
+
 /// `US` for an id that is known, the id itself otherwise.
 pub fn country(id: &str) -> &str {
     MARKETPLACES.iter().find(|(known, ..)| *known == id).map_or(id, |(_, country, _)| country)
@@ -46,6 +74,14 @@ pub fn misplaced(base_url: &str, ids: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_marketplace_has_its_consent_page() {
+        let ids = |list: &[&'static str]| list.iter().copied().collect::<std::collections::BTreeSet<_>>();
+        let known: Vec<&str> = MARKETPLACES.iter().map(|(id, ..)| *id).collect();
+        let paged: Vec<&str> = CONSENT_PAGES.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids(&known), ids(&paged));
+    }
 
     #[test]
     fn a_marketplace_of_another_region_is_named_with_the_right_address() {

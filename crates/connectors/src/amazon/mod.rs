@@ -18,7 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::HeaderName;
 use schemars::JsonSchema;
-use sdk::auth::{ACCESS_TOKEN, ClientAuth, Key, OAuth2};
+use sdk::auth::{ACCESS_TOKEN, AuthorizationRequest, Key, Lifetimes, OAuth2, Regions};
 use sdk::http::{Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool};
 use serde::Deserialize;
@@ -45,6 +45,12 @@ pub struct Config {
     marketplace_ids: Vec<String>,
     /// The merchant token: Seller Central > Settings > Account Info shows it.
     seller_id: Option<String>,
+    /// The application that sellers consent to: Developer Central > the application > its id, amzn1.sp.solution.…
+    #[schemars(length(max = 200))]
+    application_id: Option<String>,
+    /// `beta` for a consent to an application that is still a draft.
+    #[schemars(length(max = 20))]
+    application_version: Option<String>,
     /// Asks for buyers' names and addresses. The application needs the roles for them; without them answers say so.
     buyer_data: bool,
     /// How many days back the copy of the orders goes; Amazon serves two years.
@@ -58,6 +64,8 @@ impl Default for Config {
             base_url: "https://sellingpartnerapi-na.amazon.com".into(),
             marketplace_ids: vec!["ATVPDKIKX0DER".into()],
             seller_id: None,
+            application_id: None,
+            application_version: None,
             buyer_data: true,
             order_history_days: 365,
         }
@@ -67,12 +75,11 @@ impl Default for Config {
 const LOGIN: OAuth2 = OAuth2 {
     authorize_url: "https://sellercentral.amazon.com/apps/authorize/consent",
     token_url: "https://api.amazon.com/auth/o2/token",
-    revoke_url: None,
-    scopes: &[],
-    scope_separator: " ",
-    pkce: false,
-    authorize_with: &[],
-    client: ClientAuth::Form,
+    request: AuthorizationRequest::FromConfiguration(&[
+        ("application_id", "application_id"),
+        ("version", "application_version"),
+    ]),
+    regions: Some(Regions { key: "marketplace_ids", urls: marketplaces::CONSENT_PAGES }),
     client_id: Key {
         name: "client_id",
         env: "AMAZON_CLIENT_ID",
@@ -88,7 +95,10 @@ const LOGIN: OAuth2 = OAuth2 {
         env: "AMAZON_REFRESH_TOKEN",
         help: "Seller Central > Apps and Services > Develop Apps > Authorize; the token begins with Atzr|",
     }),
+    code: "spapi_oauth_code",
     from_callback: &[("selling_partner_id", "seller_id")],
+    lifetimes: Lifetimes { refresh_days: None, client_secret_days: Some(180) },
+    ..OAuth2::STANDARD
 };
 
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-amz-access-token");
@@ -100,7 +110,7 @@ impl Connector for Amazon {
     type Config = Config;
 
     fn auth() -> Vec<Auth> {
-        vec![Auth::OAuth2(LOGIN)]
+        vec![Auth::OAuth2(&LOGIN)]
     }
 
     /// Amazon limits each operation by itself; this only keeps a burst over all of them civil.
@@ -126,7 +136,7 @@ impl Connector for Amazon {
         };
         let name = json::text(shop, "storeName").unwrap_or_else(|| "Amazon store".into());
         let id = self.config.seller_id.clone().unwrap_or_else(|| self.config.marketplace_ids.join(","));
-        Ok(Account { id, name })
+        Ok(Account::new(id, name))
     }
 
     fn tools() -> Vec<Tool<Amazon>> {

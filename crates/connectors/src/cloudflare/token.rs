@@ -64,8 +64,18 @@ async fn ask(api: &Cloudflare, account: Option<&str>) -> Result<(&'static str, V
     }
 }
 
-/// The account that the token opens. Zones prove it and name the account; a token that sees none is verified by itself.
+/// The account that the token opens, and when the token ends if it does.
 pub async fn account(api: &Cloudflare) -> Result<Account> {
+    let mut account = opened(api).await?;
+    // That it cannot be told does not make the token a bad one.
+    if let Ok((_, answer)) = ask(api, Some(&account.id)).await {
+        account.ends = json::time(&answer, "expires_on");
+    }
+    Ok(account)
+}
+
+/// Zones prove the token and name the account; one that sees none is verified by itself.
+async fn opened(api: &Cloudflare) -> Result<Account> {
     match zones::fetch(api, None, 1, 5).await {
         Ok(answer) => match first_account(&answer.result) {
             Some(account) => Ok(account),
@@ -85,7 +95,8 @@ async fn verified(api: &Cloudflare) -> Result<Account> {
         )));
     }
     let id = json::text(&answer, "id").unwrap_or_else(|| "unknown".into());
-    Ok(Account { name: format!("Cloudflare token {id}"), id })
+    let name = format!("Cloudflare token {id}");
+    Ok(Account::new(id, name))
 }
 
 /// The account of the first zone.
@@ -93,5 +104,5 @@ pub fn first_account(zones: &Value) -> Option<Account> {
     let account = zones.get(0)?.get("account")?;
     let id = json::text(account, "id")?;
     let name = json::text(account, "name").unwrap_or_else(|| id.clone());
-    Some(Account { id, name })
+    Some(Account::new(id, name))
 }

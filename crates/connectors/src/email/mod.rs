@@ -98,7 +98,7 @@ impl Connector for Email {
         };
         self.http.attempt(session::PROTOCOL, "check", open).await?;
         let name = format!("{} at {}", self.from.email, self.server.host);
-        Ok(Account { id: self.username.clone(), name })
+        Ok(Account::new(self.username.clone(), name))
     }
 
     fn tools() -> Vec<Tool<Email>> {

@@ -110,7 +110,7 @@ impl Connector for GoDaddy {
         let first = page.rows.first().map(|row| row.domain.clone());
         let name = first.map_or_else(|| "GoDaddy account without domains".into(), |name| format!("GoDaddy ({name})"));
         let id = self.config.shopper_id.clone().unwrap_or_else(|| "godaddy".into());
-        Ok(Account { id, name })
+        Ok(Account::new(id, name))
     }
 
     fn tools() -> Vec<Tool<GoDaddy>> {

@@ -4,6 +4,7 @@
 //! key of the old V1 API. See README.md in this folder.
 
 mod wire;
+mod auth;
 mod v1;
 mod contacts;
 mod contact_writes;
@@ -19,13 +20,14 @@ mod webhooks;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use sdk::auth::Key;
+use sdk::auth::ACCESS_TOKEN;
 use sdk::http::{Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Kind, Limits, Result, Stream, Tool, Webhook};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{json, path};
+use auth::TOKEN;
 
 /// One GoHighLevel location, opened for a call or a walk.
 pub struct GoHighLevel {
@@ -86,12 +88,6 @@ impl Default for Config {
     }
 }
 
-const TOKEN: Key = Key {
-    name: "token",
-    env: "GHL_API_KEY",
-    help: "Settings > Private Integrations > Create new integration; the token begins with pit-",
-};
-
 impl Connector for GoHighLevel {
     const ID: &'static str = "gohighlevel";
     const TITLE: &'static str = "GoHighLevel";
@@ -99,7 +95,7 @@ impl Connector for GoHighLevel {
     type Config = Config;
 
     fn auth() -> Vec<Auth> {
-        vec![Auth::Keys(&[TOKEN])]
+        vec![Auth::Keys(&[TOKEN]), Auth::OAuth2(&auth::APPLICATION)]
     }
 
     /// The vendor allows 100 requests in 10 seconds for one app and location. A few are left to
@@ -110,14 +106,15 @@ impl Connector for GoHighLevel {
     }
 
     fn connect(config: Config, credentials: Credentials, http: Http) -> Result<GoHighLevel> {
-        let token = credentials.get(TOKEN.name)?.trim().to_owned();
+        let granted = credentials.get(ACCESS_TOKEN).ok();
+        let token = granted.map_or_else(|| credentials.get(TOKEN.name), Ok)?.trim().to_owned();
         if token.is_empty() {
             return Err(Error::unauthenticated(format!("{} is empty: {}", TOKEN.env, TOKEN.help)));
         }
         let generation = match config.api {
             Api::V1 => Generation::V1,
             Api::V2 => Generation::V2,
-            Api::Auto if v1::location_of(&token).is_some() => Generation::V1,
+            Api::Auto if granted.is_none() && v1::location_of(&token).is_some() => Generation::V1,
             Api::Auto => Generation::V2,
         };
         let http = http.for_vendor(Vendor { error: wire::error, quota: wire::quota }, &credentials);
@@ -178,7 +175,7 @@ impl Connector for GoHighLevel {
 fn account(id: &str, answer: &Value) -> Account {
     let location = answer.get("location").unwrap_or(answer);
     let name = json::text(location, "name").unwrap_or_else(|| format!("Location {id}"));
-    Account { id: id.to_owned(), name }
+    Account::new(id, name)
 }
 
 impl Config {

@@ -42,7 +42,8 @@ pub async fn check(api: &GoHighLevel) -> Result<Account> {
     let search = Search { query: None, sort: "", limit: 1, at: None };
     list(api, &search).await?;
     let id = location_of(&api.token).unwrap_or_default();
-    Ok(Account { name: format!("Location {id}"), id })
+    let name = format!("Location {id}");
+    Ok(Account::new(id, name))
 }
 
 /// One page of contacts. The URL is built here: `nextPageUrl` is plain http and would show the

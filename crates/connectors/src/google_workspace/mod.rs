@@ -20,7 +20,7 @@ mod webhooks;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use sdk::auth::{ACCESS_TOKEN, ClientAuth, Key, OAuth2, ServiceAccount};
+use sdk::auth::{ACCESS_TOKEN, Key, OAuth2, ServiceAccount};
 use sdk::http::{Method, Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool, Webhook};
 use serde::Deserialize;
@@ -86,16 +86,23 @@ const SCOPES: &[&str] = &[
     "https://www.googleapis.com/auth/calendar.events",
 ];
 
+/// What each of them is for.
+const UNLOCKS: &[(&str, &[&str])] = &[
+    (SCOPES[0], &["list_assets", "search_documents", "read_document"]),
+    (SCOPES[1], &["read_sheet", "sync_sheet", "append_rows"]),
+    (SCOPES[2], &["list_messages", "read_message"]),
+    (SCOPES[3], &["create_draft", "send_email"]),
+    (SCOPES[4], &["list_events", "create_event"]),
+];
+
 const OAUTH: OAuth2 = OAuth2 {
     authorize_url: "https://accounts.google.com/o/oauth2/v2/auth",
     token_url: "https://oauth2.googleapis.com/token",
     revoke_url: Some("https://oauth2.googleapis.com/revoke"),
     scopes: SCOPES,
-    scope_separator: " ",
     pkce: true,
     // Without these Google gives a refresh token only at the very first consent.
     authorize_with: &[("access_type", "offline"), ("prompt", "consent"), ("include_granted_scopes", "true")],
-    client: ClientAuth::Form,
     client_id: Key {
         name: "client_id",
         env: "GOOGLE_CLIENT_ID",
@@ -111,7 +118,8 @@ const OAUTH: OAuth2 = OAuth2 {
         env: "GOOGLE_REFRESH_TOKEN",
         help: "only if you have one already; otherwise the consent page gives it",
     }),
-    from_callback: &[],
+    unlocks: UNLOCKS,
+    ..OAuth2::STANDARD
 };
 
 const SERVICE_ACCOUNT: ServiceAccount = ServiceAccount {
@@ -131,7 +139,7 @@ impl Connector for GoogleWorkspace {
     type Config = Config;
 
     fn auth() -> Vec<Auth> {
-        vec![Auth::OAuth2(OAUTH), Auth::ServiceAccount(SERVICE_ACCOUNT)]
+        vec![Auth::OAuth2(&OAUTH), Auth::ServiceAccount(SERVICE_ACCOUNT)]
     }
 
     /// Google counts by API and person; those limits stand with the operations. This one keeps all of them together
@@ -154,7 +162,8 @@ impl Connector for GoogleWorkspace {
         let about: Value = request.send().await?.json()?;
         let user = about.get("user").unwrap_or(&Value::Null);
         let id = json::first_text(user, &["emailAddress", "permissionId"]).unwrap_or_else(|| "me".into());
-        Ok(Account { name: json::text(user, "displayName").unwrap_or_else(|| id.clone()), id })
+        let name = json::text(user, "displayName").unwrap_or_else(|| id.clone());
+        Ok(Account::new(id, name))
     }
 
     fn tools() -> Vec<Tool<GoogleWorkspace>> {

@@ -71,9 +71,6 @@ const INTUIT: OAuth2 = OAuth2 {
     token_url: "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer",
     revoke_url: Some("https://developer.api.intuit.com/v2/oauth2/tokens/revoke"),
     scopes: &["com.intuit.quickbooks.accounting"],
-    scope_separator: " ",
-    pkce: false,
-    authorize_with: &[],
     client: ClientAuth::Basic,
     client_id: Key {
         name: "client_id",
@@ -91,6 +88,9 @@ const INTUIT: OAuth2 = OAuth2 {
         help: "from Intuit's OAuth 2.0 Playground, if you have one already; set QBO_REALM_ID with it",
     }),
     from_callback: &[("realmId", "realm_id")],
+    // Without it Intuit does not tell when the consent ends for good, after five years.
+    token_headers: &[("x-include-refresh-token-hard-expires-in", "true")],
+    ..OAuth2::STANDARD
 };
 
 impl Connector for QuickBooks {
@@ -100,7 +100,7 @@ impl Connector for QuickBooks {
     type Config = Config;
 
     fn auth() -> Vec<Auth> {
-        vec![Auth::OAuth2(INTUIT)]
+        vec![Auth::OAuth2(&INTUIT)]
     }
 
     /// The vendor allows 10 requests in a second and 500 in a minute for one company: 2 at once and 6.7 a second make
@@ -122,7 +122,7 @@ impl Connector for QuickBooks {
         let answer = self.get("/v3/company/{realmId}/companyinfo/{realmId}", &[&realm])?.read().await?;
         let info = &answer.body["CompanyInfo"];
         let name = json::first_text(info, &["CompanyName", "LegalName"]).unwrap_or_else(|| format!("Company {realm}"));
-        Ok(Account { id: realm, name })
+        Ok(Account::new(realm, name))
     }
 
     fn tools() -> Vec<Tool<QuickBooks>> {

@@ -45,11 +45,8 @@ const TOKEN: Key = Key {
 const CLIENT: OAuth2 = OAuth2 {
     authorize_url: "https://slack.com/oauth/v2/authorize",
     token_url: "https://slack.com/api/oauth.v2.access",
-    revoke_url: None,
     scopes: &["chat:write", "channels:read", "channels:history", "groups:read", "groups:history"],
     scope_separator: ",",
-    pkce: false,
-    authorize_with: &[],
     client: ClientAuth::Basic,
     client_id: Key {
         name: "client_id",
@@ -61,8 +58,8 @@ const CLIENT: OAuth2 = OAuth2 {
         env: "SLACK_CLIENT_SECRET",
         help: "api.slack.com/apps > your app > Basic Information > App Credentials > Client Secret",
     },
-    refresh_token: None,
-    from_callback: &[],
+    unlocks: &[("chat:write", &["post_message"]), ("channels:read", &["list_channels"])],
+    ..OAuth2::STANDARD
 };
 
 impl Connector for Slack {
@@ -71,7 +68,7 @@ impl Connector for Slack {
     type Config = Config;
 
     fn auth() -> Vec<Auth> {
-        vec![Auth::Keys(&[TOKEN]), Auth::OAuth2(CLIENT)]
+        vec![Auth::Keys(&[TOKEN]), Auth::OAuth2(&CLIENT)]
     }
 
     /// Every method has a limit of its own; this one only keeps the whole from becoming a burst.
@@ -94,7 +91,7 @@ impl Connector for Slack {
         let answer = wire::read(&self.get("auth.test").send().await?, false)?;
         let id = json::text(&answer, "team_id").unwrap_or_default();
         let name = json::text(&answer, "team").unwrap_or_else(|| format!("Workspace {id}"));
-        Ok(Account { id, name })
+        Ok(Account::new(id, name))
     }
 
     fn tools() -> Vec<Tool<Slack>> {

@@ -92,11 +92,15 @@ pub(crate) async fn consent(State(world): State<Arc<World>>, Query(query): Query
     let Some(mut back) = back else {
         return (StatusCode::BAD_REQUEST, "redirect_uri is needed").into_response();
     };
-    if !query.contains_key("application_id") && !query.contains_key("client_id") {
-        return (StatusCode::BAD_REQUEST, "application_id is needed").into_response();
-    }
     let now = world.now();
     let mut shop = world.amazon();
+    if query.get("application_id") != Some(&shop.application_id()) {
+        return (StatusCode::BAD_REQUEST, "MD1000: the application_id is unknown").into_response();
+    }
+    // A draft is only found by those who say that they mean it.
+    if query.get("version").map(String::as_str) != Some("beta") {
+        return (StatusCode::BAD_REQUEST, "MD5110: the application is a draft; add version=beta").into_response();
+    }
     shop.issued += 1;
     let code = format!("RH{}", &secret(shop.seed, 100 + shop.issued)[..18]);
     shop.codes.insert(code.clone(), now + 5 * MINUTE);

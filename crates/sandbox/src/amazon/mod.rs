@@ -82,6 +82,11 @@ impl Shop {
         format!("amzn1.oa2-cs.v1.{}", secret(self.seed, 2))
     }
 
+    /// The application that sellers consent to.
+    fn application_id(&self) -> String {
+        format!("amzn1.sp.solution.{}", secret(self.seed, 5))
+    }
+
     /// The merchant token.
     fn seller(&self) -> String {
         format!("A{}", &secret(self.seed, 4)[..13].to_uppercase())
@@ -127,6 +132,8 @@ fn account(world: &World, url: &str) -> Account {
         "base_url": url,
         "marketplace_ids": [US],
         "seller_id": shop.seller(),
+        "application_id": shop.application_id(),
+        "application_version": "beta",
         "token_url": format!("{url}/auth/o2/token"),
         "authorize_url": format!("{url}/apps/authorize/consent"),
     });

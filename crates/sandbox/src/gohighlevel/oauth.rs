@@ -1,6 +1,9 @@
 //! OAuth: codes, tokens that expire, refresh tokens that work once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use axum::{
     body::Bytes,
@@ -18,6 +21,7 @@ use super::{
 use crate::{
     business::{Kind, random, uuid},
     clock::{DAY, MINUTE, Millis, SECOND, iso},
+    vendor::TokenRequests,
     world::World,
 };
 
@@ -38,11 +42,25 @@ pub(crate) struct Grants {
     codes: HashMap<String, (Reach, Millis)>,
     access: HashMap<String, (Reach, Millis)>,
     refresh: HashMap<String, (Reach, Millis)>,
+    /// Refresh tokens that were used.
+    spent: HashSet<String>,
+    /// Another life of access tokens than the vendor's.
+    pub(crate) access_life: Option<Millis>,
+    pub(crate) requests: TokenRequests,
 }
 
 impl Grants {
     pub(crate) fn new(seed: u64) -> Grants {
-        Grants { seed, issued: 0, codes: HashMap::new(), access: HashMap::new(), refresh: HashMap::new() }
+        Grants {
+            seed,
+            issued: 0,
+            codes: HashMap::new(),
+            access: HashMap::new(),
+            refresh: HashMap::new(),
+            spent: HashSet::new(),
+            access_life: None,
+            requests: TokenRequests::default(),
+        }
     }
 
     /// What a person's consent would bring.
@@ -67,15 +85,22 @@ impl Grants {
 
     /// A refresh token works once; the caller gets a new one.
     fn rotate(&mut self, refresh: &str, now: Millis) -> Option<Reach> {
-        self.refresh.remove(refresh).filter(|(_, expires)| *expires > now).map(|(reach, _)| reach)
+        let (reach, expires) = self.refresh.remove(refresh)?;
+        self.spent.insert(refresh.to_owned());
+        (expires > now).then_some(reach)
+    }
+
+    fn life(&self) -> Millis {
+        self.access_life.unwrap_or(ACCESS)
     }
 
     fn issue(&mut self, reach: Reach, now: Millis) -> Issued {
-        let access = self.token("access", reach, now + ACCESS);
+        let ends = now + self.life();
+        let access = self.token("access", reach, ends);
         let refresh = self.token("refresh", reach, now + REFRESH);
-        self.access.insert(access.clone(), (reach, now + ACCESS));
+        self.access.insert(access.clone(), (reach, ends));
         self.refresh.insert(refresh.clone(), (reach, now + REFRESH));
-        Issued { access, refresh }
+        Issued { access, refresh, life: ends - now }
     }
 
     /// Looks like the vendor's: a JWT that nobody outside needs to read.
@@ -95,6 +120,7 @@ impl Grants {
 struct Issued {
     access: String,
     refresh: String,
+    life: Millis,
 }
 
 /// Three base64 parts; the last is no real signature.
@@ -158,10 +184,15 @@ fn grant(world: &World, version: Version, fields: &HashMap<String, String>) -> R
     let mut grants = world.grants();
     let (reach, missing) = match field("grant_type", "grantType") {
         Some("authorization_code") => {
-            (field("code", "code").and_then(|code| grants.redeem(code, now)), "authorization code")
+            let redeemed = field("code", "code").and_then(|code| grants.redeem(code, now));
+            grants.requests.count(redeemed.is_some(), false);
+            (redeemed, "authorization code")
         }
         Some("refresh_token") => {
             let refresh = field("refresh_token", "refreshToken");
+            let spent = refresh.is_some_and(|refresh| grants.spent.contains(refresh));
+            let good = refresh.is_some_and(|refresh| grants.refresh.contains_key(refresh));
+            grants.requests.count(good, spent);
             (refresh.and_then(|refresh| grants.rotate(refresh, now)), "refresh token")
         }
         _ => {
@@ -190,7 +221,7 @@ fn described(world: &World, version: Version, reach: Reach, issued: &Issued) -> 
     let mut body = Map::new();
     body.insert(key("access_token", "accessToken").into(), issued.access.clone().into());
     body.insert(key("token_type", "tokenType").into(), "Bearer".into());
-    body.insert(key("expires_in", "expiresIn").into(), (ACCESS / SECOND).into());
+    body.insert(key("expires_in", "expiresIn").into(), (issued.life / SECOND).into());
     body.insert(key("refresh_token", "refreshToken").into(), issued.refresh.clone().into());
     body.insert("scope".into(), SCOPES.into());
     body.insert("userType".into(), if reach == Reach::Company { "Company" } else { "Location" }.into());

@@ -43,7 +43,7 @@ pub(crate) const VENDOR: Vendor =
 #[derive(Default)]
 pub(crate) struct State {
     books: Option<Books>,
-    grants: Grants,
+    pub(crate) grants: Grants,
     limits: Limits,
 }
 
@@ -54,7 +54,7 @@ impl State {
 }
 
 /// The state is locked before the business, always in this order.
-fn state(world: &World) -> MutexGuard<'_, State> {
+pub(crate) fn state(world: &World) -> MutexGuard<'_, State> {
     world.quickbooks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 

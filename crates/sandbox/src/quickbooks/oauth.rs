@@ -20,6 +20,7 @@ use crate::{
     business::{Kind, random, uuid},
     clock::{DAY, HOUR, MINUTE, Millis, SECOND},
     gohighlevel::gate::bearer,
+    vendor::TokenRequests,
     world::World,
 };
 
@@ -40,7 +41,7 @@ pub(super) fn client_secret(seed: u64) -> String {
 
 /// Who may do what until when. A grant is one consent; revoking ends all of its tokens.
 #[derive(Default)]
-pub(super) struct Grants {
+pub(crate) struct Grants {
     issued: u64,
     codes: HashMap<String, Millis>,
     access: HashMap<String, (u64, Millis)>,
@@ -48,6 +49,11 @@ pub(super) struct Grants {
     revoked: HashSet<u64>,
     /// The tokens of the account that the sandbox hands out.
     own: Option<(String, String)>,
+    /// Values of refresh tokens that were exchanged for others.
+    spent: HashSet<String>,
+    /// Another life of access tokens than the vendor's.
+    pub(crate) access_life: Option<Millis>,
+    pub(crate) requests: TokenRequests,
 }
 
 #[derive(Clone, Copy)]
@@ -61,6 +67,7 @@ struct Refresh {
 
 struct Tokens {
     access: String,
+    access_left: Millis,
     refresh: String,
     refresh_left: Millis,
     hard_left: Millis,
@@ -120,6 +127,7 @@ impl Grants {
         let mut value = value.to_owned();
         if now - refresh.made >= DAY {
             self.refresh.remove(&value);
+            self.spent.insert(value);
             refresh.made = now;
             value = format!("RT1-{}", self.secret(seed));
         }
@@ -128,15 +136,25 @@ impl Grants {
     }
 
     fn tokens(&mut self, value: String, refresh: Refresh, seed: u64, now: Millis) -> Tokens {
-        let access = self.access_for(&value, seed, now);
-        Tokens { access, refresh: value, refresh_left: refresh.expires - now, hard_left: refresh.hard - now }
+        let (access, access_left) = (self.access_for(&value, seed, now), self.life());
+        Tokens {
+            access,
+            access_left,
+            refresh: value,
+            refresh_left: refresh.expires - now,
+            hard_left: refresh.hard - now,
+        }
     }
 
     fn access_for(&mut self, refresh: &str, seed: u64, now: Millis) -> String {
         let grant = self.refresh.get(refresh).map_or(0, |refresh| refresh.grant);
         let access = format!("eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4Q0JDLUhTMjU2In0..{}", self.secret(seed));
-        self.access.insert(access.clone(), (grant, now + ACCESS));
+        self.access.insert(access.clone(), (grant, now + self.life()));
         access
+    }
+
+    fn life(&self) -> Millis {
+        self.access_life.unwrap_or(ACCESS)
     }
 
     fn known(&self, refresh: &str, now: Millis) -> Option<Refresh> {
@@ -194,6 +212,8 @@ pub(super) async fn token(State(world): State<Arc<World>>, headers: HeaderMap, b
         Some("authorization_code") => return denied(StatusCode::BAD_REQUEST, "invalid_request", None),
         _ => return denied(StatusCode::BAD_REQUEST, "unsupported_grant_type", None),
     };
+    let spent = fields.get("refresh_token").is_some_and(|refresh| state.grants.spent.contains(refresh));
+    state.grants.requests.count(tokens.is_some(), spent);
     drop(state);
     let Some(tokens) = tokens else {
         return denied(StatusCode::BAD_REQUEST, "invalid_grant", Some("Incorrect or invalid refresh token"));
@@ -202,7 +222,7 @@ pub(super) async fn token(State(world): State<Arc<World>>, headers: HeaderMap, b
 }
 
 fn described(tokens: &Tokens, with_hard_end: bool) -> Value {
-    let mut body = json!({"token_type": "bearer", "access_token": tokens.access, "expires_in": ACCESS / SECOND,
+    let mut body = json!({"token_type": "bearer", "access_token": tokens.access, "expires_in": tokens.access_left / SECOND,
         "refresh_token": tokens.refresh, "x_refresh_token_expires_in": tokens.refresh_left / SECOND});
     if with_hard_end {
         body["x_refresh_token_hard_expires_in"] = json!(tokens.hard_left / SECOND);

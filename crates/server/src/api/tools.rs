@@ -20,7 +20,7 @@ pub async fn list(State(app): State<Arc<App>>) -> Json<Value> {
                 "title": entry.spec.title,
                 "description": entry.spec.description,
                 "effect": entry.spec.effect,
-                "input_schema": *entry.spec.input,
+                "input_schema": *crate::calls::input_of(&app, entry),
                 "output_schema": entry.output_schema(),
             })
         })

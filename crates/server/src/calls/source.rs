@@ -40,40 +40,48 @@ impl Source {
     }
 }
 
+/// A call that asks a vendor.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub app: &'a Arc<App>,
+    pub actor: &'a Actor,
+    pub entry: &'a Entry,
+    pub tool: &'a ErasedTool,
+    /// The arguments that the tool itself knows.
+    pub own: &'a Value,
+    pub request: &'a Request,
+    pub begun: &'a Begun,
+    pub at: &'a Connected,
+}
+
 /// Asks the vendor; a read that the vendor fails is answered by the brain with its age, or not at
 /// all. A live account never gets sample data.
-pub(super) async fn at_vendor(
-    app: &Arc<App>,
-    actor: &Actor,
-    entry: &Entry,
-    tool: &ErasedTool,
-    request: &Request,
-    begun: &Begun,
-) -> Result<Done> {
+pub(super) async fn at_vendor(asked: Asked<'_>) -> Result<Done> {
+    let Asked { entry, request, begun, at, .. } = asked;
     let call = http::Call {
         execution: Some(begun.id),
         key: request.approved.unwrap_or(begun.id).to_string(),
         // Time is left for the brain to stand in.
         deadline: begun.started + entry.spec.deadline.saturating_sub(STAND_IN),
     };
-    let connected = app.connections.present(entry.ecosystem).await?;
-    let source = connected.source;
-    match ask(&connected, tool, request, call).await {
-        Ok(data) => Ok(answer::kept(data, source, None)),
-        Err(e) if entry.spec.effect == Effect::Read && is_outage(&e) => {
-            instead(app, actor, entry, request, begun, e, source).await
+    match ask(asked, call).await {
+        Ok(data) => Ok(answer::kept(data, at.source, None)),
+        // The brain knows nothing of an account that it does not copy.
+        Err(e) if entry.spec.effect == Effect::Read && is_outage(&e) && asked.app.connections.is_copied(at) => {
+            instead(asked, e).await
         }
         Err(e) => Err(e),
     }
 }
 
 /// Asks with a fresh token. One that the vendor no longer takes is replaced once: what was refused was not carried out.
-async fn ask(connected: &Connected, tool: &ErasedTool, request: &Request, call: http::Call) -> Result<Value> {
-    let opening = connected.open(call.clone()).await?;
+async fn ask(asked: Asked<'_>, call: http::Call) -> Result<Value> {
+    let Asked { tool, own, at, .. } = asked;
+    let opening = at.open(call.clone()).await?;
     let credentials = opening.credentials.clone();
-    match tool.run(opening, request.arguments.clone()).await {
-        Err(e) if e.kind == Kind::Unauthenticated && connected.forget_token(&credentials).await => {
-            tool.run(connected.open(call).await?, request.arguments.clone()).await
+    match tool.run(opening, own.clone()).await {
+        Err(e) if e.kind == Kind::Unauthenticated && at.forget_token(&credentials).await => {
+            tool.run(at.open(call).await?, own.clone()).await
         }
         outcome => outcome,
     }
@@ -96,20 +104,13 @@ fn is_outage(error: &Error) -> bool {
     matches!(error.kind, Kind::Unavailable | Kind::RateLimited | Kind::Upstream | Kind::Unauthenticated)
 }
 
-async fn instead(
-    app: &Arc<App>,
-    actor: &Actor,
-    entry: &Entry,
-    request: &Request,
-    begun: &Begun,
-    failure: Error,
-    source: Source,
-) -> Result<Done> {
+async fn instead(asked: Asked<'_>, failure: Error) -> Result<Done> {
+    let Asked { app, actor, entry, own, begun, at, .. } = asked;
     let tenant = app.store.tenant(&actor.tenant);
-    let Some((data, as_of)) = brain::stand_in(&tenant, &entry.id, &request.arguments, begun.at).await? else {
+    let Some((data, as_of)) = brain::stand_in(&tenant, &entry.id, own, begun.at).await? else {
         return Err(failure);
     };
-    let source = if source == Source::Sample { Source::Sample } else { Source::Cached };
+    let source = if at.source == Source::Sample { Source::Sample } else { Source::Cached };
     let mut done = answer::kept(data, source, as_of);
     done.notes.push(format!("{} could not be asked ({failure}); this is the copy of the last sync.", entry.ecosystem));
     Ok(done)

@@ -28,7 +28,7 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
     let (id, verdict, note) = match command {
         Command::List => {
             for approval in approvals::list(&app, DEFAULT_TENANT).await? {
-                println!("{}  {:<9} {}  {}", approval.approval_id, approval.state, approval.tool, approval.arguments);
+                say!("{}  {:<9} {}  {}", approval.approval_id, approval.state, approval.tool, approval.arguments);
             }
             app.stop().await;
             return Ok(ExitCode::SUCCESS);
@@ -38,6 +38,6 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
     };
     let decided = approvals::decide(&app, &Actor::terminal(), id, verdict, note).await;
     app.stop().await;
-    println!("{}: {}", id, decided?.state);
+    say!("{}: {}", id, decided?.state);
     Ok(ExitCode::SUCCESS)
 }

@@ -39,13 +39,13 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
 async fn verify(store: &Store) -> anyhow::Result<ExitCode> {
     let report = store::chain::verify(&store.system()).await?;
     for finding in &report.findings {
-        println!("{}", serde_json::to_string(finding)?);
+        say!("{}", serde_json::to_string(finding)?);
     }
     if report.is_sound() {
-        println!("{} records of {} writers: unchanged.", report.records, report.writers);
+        say!("{} records of {} writers: unchanged.", report.records, report.writers);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} records of {} writers: {} findings.", report.records, report.writers, report.findings_total);
+    say!("{} records of {} writers: {} findings.", report.records, report.writers, report.findings_total);
     Ok(ExitCode::FAILURE)
 }
 
@@ -54,7 +54,7 @@ async fn list(store: &Store, limit: u64, tool: Option<String>, status: Option<St
     let filter = ExecutionFilter { tool, status, ..ExecutionFilter::default() };
     for row in store::audit::list(&tenant, &filter, limit, None).await?.rows {
         let who = row.user_context["name"].as_str().unwrap_or_default();
-        println!(
+        say!(
             "{}  {:<16} {:>7} ms  {:<34} {who}  {}",
             row.timestamp.format("%Y-%m-%d %H:%M:%S%.3f"),
             row.status,
@@ -64,7 +64,7 @@ async fn list(store: &Store, limit: u64, tool: Option<String>, status: Option<St
         );
     }
     for intent in store::audit::open_intents(&tenant, None, chrono::DateTime::<chrono::Utc>::MAX_UTC, 100).await? {
-        println!(
+        say!(
             "{}  outcome unknown          {}",
             intent.timestamp.format("%Y-%m-%d %H:%M:%S%.3f"),
             intent.detail["tool"]

@@ -26,13 +26,13 @@ pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<Exit
     let reply = reply.map_err(|unknown| anyhow::anyhow!(unknown.message))?;
     match reply.outcome {
         Outcome::Done(done) => {
-            println!("{}", serde_json::to_string_pretty(&done.data)?);
+            say!("{}", serde_json::to_string_pretty(&done.data)?);
             eprintln!("source: {}, execution {}", done.source.as_str(), reply.execution_id);
             done.notes.iter().for_each(|note| eprintln!("note: {note}"));
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Pending(pending) => {
-            println!("{}", serde_json::to_string_pretty(&pending.for_agent())?);
+            say!("{}", serde_json::to_string_pretty(&pending.for_agent())?);
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Denied(reason) => anyhow::bail!("denied: {reason}"),

@@ -9,7 +9,7 @@ use server::serve::asked_to_end;
 /// Serves until it is told to end. The suite cannot send a key, so the listener adds it.
 pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let server = Fixtures::serve(super::open(super::config(file)?, true).await?).await?;
-    println!("{}/mcp", server.url());
+    say!("{}/mcp", server.url());
     asked_to_end().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)

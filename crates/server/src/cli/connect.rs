@@ -12,7 +12,7 @@ use sdk::auth::Key;
 use secrecy::ExposeSecret;
 use server::actor::Actor;
 use server::app::App;
-use server::connections::{self, NewConnection};
+use server::connections::{self, NewConnection, Which};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
@@ -22,12 +22,18 @@ use url::Url;
 pub struct Options {
     /// quickbooks, google_workspace, amazon, cloudflare, godaddy, slack, email or gohighlevel
     ecosystem: String,
+    /// A name for a further account of the same ecosystem, such as "second shop"
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// A secret that would be asked for, such as client_id=…; the environment is better, because others can see this
     #[arg(long = "key", value_name = "NAME=VALUE", value_parser = pair)]
     keys: Vec<(String, String)>,
     /// A setting of the connector, such as location_id=…
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
     settings: Vec<(String, String)>,
+    /// The day on which the key ends, where the vendor does not tell: 2027-01-31
+    #[arg(long, value_name = "DAY")]
+    expires: Option<String>,
     /// Where the vendor sends the browser after the consent; it must be registered there
     #[arg(long, value_name = "URL")]
     redirect: Option<String>,
@@ -50,9 +56,12 @@ pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<Exit
     let done = connect(&app, &options).await;
     app.stop().await;
     let done = done?;
-    println!("Connected to {} ({}).", done.account.name, done.account.id);
+    say!("Connected to {} ({}).", done.account.name, done.account.id);
     if !done.missing_scopes.is_empty() {
-        println!("Not granted, so some tools will be refused: {}", done.missing_scopes.join(", "));
+        say!("Not granted: {}", done.missing_scopes.join(", "));
+    }
+    if !done.refused_tools.is_empty() {
+        say!("So the vendor will refuse {}. Connect again and leave every box ticked.", done.refused_tools.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -78,8 +87,18 @@ async fn connect(app: &App, options: &Options) -> anyhow::Result<NewConnection> 
     if matches!(auth, Auth::OAuth2(_)) && !given.contains_key("refresh_token") {
         return consent(app, &by, options, given).await;
     }
-    let settings = options.settings.iter().cloned().collect();
-    Ok(app.connections.connect_with_keys(app, &by, &options.ecosystem, given, settings).await?)
+    Ok(app.connections.connect_with_keys(app, &by, options.which(), given, options.settings()).await?)
+}
+
+impl Options {
+    fn which(&self) -> Which {
+        Which::new(&self.ecosystem, self.name.clone())
+    }
+
+    fn settings(&self) -> BTreeMap<String, String> {
+        let expires = self.expires.iter().map(|day| ("expires_on".to_owned(), day.clone()));
+        self.settings.iter().cloned().chain(expires).collect()
+    }
 }
 
 /// The way that the given secrets belong to, or that the person picks.
@@ -142,11 +161,17 @@ async fn consent(
     options: &Options,
     secrets: BTreeMap<String, String>,
 ) -> anyhow::Result<NewConnection> {
-    let consent = app.connections.begin_consent(&options.ecosystem, secrets, options.redirect.clone(), CALLBACK)?;
+    let consent = app.connections.begin_consent(
+        options.which(),
+        secrets,
+        options.settings(),
+        options.redirect.clone(),
+        CALLBACK,
+    )?;
     let redirect = Url::parse(consent.redirect()).context("the redirect address is no web address")?;
     // Bound before the browser opens, so that it cannot come back too early.
     let listener = listener(&redirect).await?;
-    println!("Say yes here: {}", consent.url);
+    say!("Say yes here: {}", consent.url);
     if !options.no_browser && std::io::stdout().is_terminal() {
         open(&consent.url);
     }
@@ -204,7 +229,7 @@ async fn requested(stream: &mut TcpStream) -> Option<String> {
 }
 
 fn pasted(redirect: &Url) -> anyhow::Result<String> {
-    println!("Then paste the address that the browser was sent to ({}…):", redirect.as_str());
+    say!("Then paste the address that the browser was sent to ({}…):", redirect.as_str());
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     let address = Url::parse(line.trim()).context("this is no web address")?;
@@ -218,26 +243,48 @@ fn open(url: &str) {
     drop(opened);
 }
 
+/// Which connection a command is about.
+#[derive(clap::Args)]
+pub struct Target {
+    ecosystem: String,
+    /// The connection's name, where the ecosystem has several
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl From<Target> for Which {
+    fn from(target: Target) -> Which {
+        Which::new(target.ecosystem, target.name)
+    }
+}
+
 /// Ends a connection.
-pub async fn disconnect(file: Option<PathBuf>, ecosystem: &str) -> anyhow::Result<ExitCode> {
+pub async fn disconnect(file: Option<PathBuf>, target: Target) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    let said = connections::disconnect(&app, &Actor::terminal(), ecosystem).await;
+    let said = connections::disconnect(&app, &Actor::terminal(), target).await;
     app.stop().await;
-    println!("{}", said?);
+    say!("{}", said?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows every ecosystem and how it fares.
+/// Shows every connection and how it fares.
 pub async fn list(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    for connected in app.connections.iter() {
-        let shown = connected.describe();
+    let connections = app.connections.descriptions().await;
+    app.stop().await;
+    for shown in connections? {
         let account = shown.account.unwrap_or_default();
-        println!("{:<18} {:<16} {account}", shown.ecosystem, shown.state.replace('_', " "));
+        let name = shown.connection.map(|name| format!("{name:?} ")).unwrap_or_default();
+        say!("{:<18} {:<16} {name}{account}", shown.ecosystem, shown.state.replace('_', " "));
         for line in shown.reason.iter().chain(shown.to_connect.first()) {
-            println!("{:<18} {line}", "");
+            say!("{:<18} {line}", "");
+        }
+        if !shown.missing_scopes.is_empty() {
+            say!("{:<18} not granted: {}", "", shown.missing_scopes.join(", "));
+        }
+        if !shown.refused_tools.is_empty() {
+            say!("{:<18} so the vendor refuses {}", "", shown.refused_tools.join(", "));
         }
     }
-    app.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sdk::http::Call;
-use server::app::App;
 use server::calls::Source;
+use server::connections::{Connected, Description, EXPIRING};
 use server::health;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -14,13 +14,17 @@ use uuid::Uuid;
 /// Says what is configured, reachable and stale, and what to do about it.
 pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let config = super::config(file)?;
-    println!("Configuration   ok");
+    say!("Configuration   ok");
     let app = super::beside(config).await?;
     let report = health::report(&app).await;
     say("Database", report.database.ok, &report.database.detail);
     let mut sound = report.database.ok;
     for connected in app.connections.iter() {
-        sound &= connection(&app, &connected).await;
+        sound &= connection(&connected).await;
+    }
+    // After the checks, which notice what has changed.
+    for shown in app.connections.descriptions().await? {
+        tell_of_ends_and_scopes(&shown);
     }
     webhooks(&app).await?;
     match report.sync.last_success {
@@ -42,17 +46,32 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn connection(app: &App, connected: &server::connections::Connected) -> bool {
-    let name = connected.connector.title;
+/// What works today and will not for long, or not for every tool.
+fn tell_of_ends_and_scopes(shown: &Description) {
+    if shown.state == EXPIRING {
+        say(&shown.title, false, shown.reason.as_deref().unwrap_or_default());
+    }
+    if !shown.missing_scopes.is_empty() {
+        let (scopes, tools) = (shown.missing_scopes.join(", "), shown.refused_tools.join(", "));
+        say(&shown.title, false, &format!("not granted: {scopes}; so the vendor refuses {tools}"));
+    }
+}
+
+async fn connection(connected: &Connected) -> bool {
+    let name = match connected.name.as_str() {
+        store::DEFAULT_CONNECTION => connected.connector.title.to_owned(),
+        name => format!("{} {name:?}", connected.connector.title),
+    };
+    let name = name.as_str();
     if connected.source == Source::Sample {
-        let cure = connected.describe().to_connect.join("; ");
+        let cure = connected.ways_to_connect().join("; ");
         say(name, true, &format!("not connected, the sample business answers. To connect: {cure}"));
         return true;
     }
     let call =
         Call { execution: None, key: Uuid::now_v7().to_string(), deadline: Instant::now() + Duration::from_secs(15) };
-    let opening = match app.connections.open(connected.connector.id, call).await {
-        Ok((opening, _)) => opening,
+    let opening = match connected.open(call).await {
+        Ok(opening) => opening,
         Err(e) => {
             say(name, false, &e.to_string());
             return false;
@@ -92,5 +111,5 @@ async fn webhooks(app: &App) -> anyhow::Result<()> {
 }
 
 fn say(part: &str, ok: bool, detail: &str) {
-    println!("{part:<15} {} {detail}", if ok { "ok  " } else { "PROBLEM" });
+    say!("{part:<15} {} {detail}", if ok { "ok  " } else { "PROBLEM" });
 }

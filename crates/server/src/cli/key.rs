@@ -36,19 +36,19 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
         Command::Create { name, scopes, days } => {
             let expires = days.map(|days| app.clock.now() + chrono::Duration::days(days));
             let (id, key) = keys::create(&app, &Actor::terminal(), &name, &scopes, expires).await?;
-            println!("{key}");
+            say!("{key}");
             eprintln!("key {id} ({name}); it is not shown again");
         }
         Command::List => {
             for key in store::api_keys::list(&app.store.tenant(DEFAULT_TENANT)).await? {
                 let state = if key.revoked_at.is_some() { "revoked" } else { "valid" };
                 let used = key.last_used_at.map_or_else(|| "never used".into(), |at| format!("last used {at:.0?}"));
-                println!("{}  {}…  {:<8} {}  {}  {used}", key.id, key.prefix, state, key.scopes, key.name);
+                say!("{}  {}…  {:<8} {}  {}  {used}", key.id, key.prefix, state, key.scopes, key.name);
             }
         }
         Command::Revoke { id } => {
             let revoked = keys::revoke(&app, &Actor::terminal(), id).await?;
-            println!("{}", if revoked { "revoked" } else { "there is no such valid key" });
+            say!("{}", if revoked { "revoked" } else { "there is no such valid key" });
         }
     }
     app.stop().await;

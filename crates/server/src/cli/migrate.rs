@@ -8,7 +8,7 @@ use store::{OpenOptions, Store};
 pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let config = super::config(file)?;
     let store = Store::open(&config.database_url(), OpenOptions { migrate: true, ..OpenOptions::default() }).await?;
-    println!("{} is up to date.", store.place());
+    say!("{} is up to date.", store.place());
     store.close().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+#[macro_use]
+mod output;
 pub mod approvals;
 pub mod audit;
 pub mod call;
@@ -15,6 +17,8 @@ pub mod stdio;
 pub mod sync;
 pub mod tools;
 pub mod vault;
+
+use output::print;
 
 use std::path::PathBuf;
 use std::sync::Arc;

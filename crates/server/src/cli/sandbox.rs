@@ -50,7 +50,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     for connector in connectors::all().into_iter().filter(|connector| connector.id != "gohighlevel") {
         reach[connector.id] = serde_json::to_value(sandbox.account(connector.id))?;
     }
-    println!("{}", serde_json::to_string_pretty(&reach)?);
+    say!("{}", serde_json::to_string_pretty(&reach)?);
     asked_to_end().await;
     sandbox.shutdown().await;
     Ok(ExitCode::SUCCESS)

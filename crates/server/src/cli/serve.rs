@@ -38,7 +38,7 @@ fn welcome_text(server: &Server) -> String {
     let shown = key.as_deref().unwrap_or("YOUR_KEY");
     let key_line = key.as_deref().unwrap_or("the one in MCP_API_KEY, or make one: enterprise-mcp key create NAME");
     let data = if app.connections.is_sample() {
-        "\n  Data     sample business (nothing is connected; set GHL_API_KEY and GHL_LOCATION_ID to connect)"
+        "\n  Data     sample business (nothing is connected; to connect: enterprise-mcp connect <ecosystem>)"
     } else {
         ""
     };

@@ -50,11 +50,11 @@ pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<Exit
 
 fn show(sync: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    println!("{:<18} {}", text(&sync["ecosystem"]), text(&sync["message"]));
+    say!("{:<18} {}", text(&sync["ecosystem"]), text(&sync["message"]));
     for stream in sync["streams"].as_array().into_iter().flatten() {
         let counts = ["fetched", "created", "updated", "unchanged", "deleted"]
             .map(|count| format!("{} {count}", stream[count].as_u64().unwrap_or_default()));
         let trouble = [&stream["error"], &stream["skipped"]].map(text).concat();
-        println!("  {:<16} {}  {trouble}", text(&stream["stream"]), counts.join(", "));
+        say!("  {:<16} {}  {trouble}", text(&stream["stream"]), counts.join(", "));
     }
 }

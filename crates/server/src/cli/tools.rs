@@ -6,7 +6,7 @@ use std::process::ExitCode;
 pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
     for entry in app.tools.iter() {
-        println!("{:<36} {:<12} {}", entry.id, entry.spec.effect.as_str(), first_sentence(&entry.spec.description));
+        say!("{:<36} {:<12} {}", entry.id, entry.spec.effect.as_str(), first_sentence(&entry.spec.description));
     }
     app.stop().await;
     Ok(ExitCode::SUCCESS)

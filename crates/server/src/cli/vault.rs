@@ -21,6 +21,6 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
     let app = super::beside(super::config(file)?).await?;
     let outcome = connections::rotate(&app, &Actor::terminal(), DEFAULT_TENANT, master).await;
     app.stop().await;
-    println!("{} secrets were sealed anew.", outcome?);
+    say!("{} secrets were sealed anew.", outcome?);
     Ok(ExitCode::SUCCESS)
 }

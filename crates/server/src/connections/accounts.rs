@@ -3,32 +3,55 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use sdk::auth::{Key, OAuth2};
 use sdk::http::Connection;
 use sdk::{Auth, Credentials, ErasedConnector, Error, Limits, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+use store::DEFAULT_CONNECTION;
 use store::vault::Credential;
-use uuid::Uuid;
 
+use super::endpoint::{Client, Endpoint};
+use super::kept::Kept;
 use super::service_account::KeyFile;
-use super::tokens::{Client, Grant, Held, Kept, Tokens};
+use super::tokens::{Grant, Held, Tokens};
 use super::{Connections, FASTEST, NEEDS_ATTENTION};
 use crate::calls::Source;
 use crate::config::Config;
 
 /// What an ecosystem is opened with.
 pub(super) struct Account {
+    /// The connection's name.
+    pub(super) connection: String,
     pub(super) source: Source,
     /// The connector's own configuration.
     pub(super) config: Value,
     pub(super) generic: Generic,
     pub(super) credentials: Credentials,
     pub(super) auth: Option<Auth>,
-    pub(super) credential: Option<Uuid>,
+    /// The row of the vault that it was made from.
+    pub(super) row: Option<Credential>,
     pub(super) trouble: Option<String>,
-    pub(super) attention: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) webhook_secret: Option<SecretString>,
+}
+
+impl Account {
+    pub(super) fn live(
+        connection: &str,
+        config: Map<String, Value>,
+        generic: Generic,
+        auth: Auth,
+        credentials: Credentials,
+    ) -> Account {
+        let (connection, config, auth) = (connection.to_owned(), Value::Object(config), Some(auth));
+        let source = Source::Live;
+        Account { connection, source, config, generic, credentials, auth, row: None, trouble: None }
+    }
+
+    fn attention(&self) -> Option<String> {
+        let row = self.row.as_ref().filter(|row| row.state == NEEDS_ATTENTION)?;
+        Some(row.reason.clone().unwrap_or_default())
+    }
 }
 
 /// What every section may have, whatever the connector.
@@ -39,86 +62,68 @@ pub(super) struct Generic {
     pub(super) authorize_url: Option<String>,
     pub(super) revoke_url: Option<String>,
     pub(super) redirect_uri: Option<String>,
+    /// When the keys end, where a person knows it and the vendor does not tell.
+    pub(super) expires_on: Option<DateTime<Utc>>,
 }
 
 impl Connections {
-    pub(super) async fn account(&self, connector: &ErasedConnector) -> Result<Account> {
-        let (mut config, generic) = section(connector, &self.config)?;
-        if let Some(row) = self.row(connector).await? {
-            return Ok(self.of_vault(connector, config, generic, row).await);
+    /// Every account of an ecosystem, the one first that is meant without a name: those of the vault, beside them the one
+    /// of the environment unless the vault has taken its place; and where there is none, the sample business.
+    pub(super) async fn accounts(&self, connector: &ErasedConnector, rows: Vec<Credential>) -> Result<Vec<Account>> {
+        let mut accounts = Vec::new();
+        if rows.iter().all(|row| row.name != DEFAULT_CONNECTION)
+            && let Some((auth, credentials)) = configured(connector, &self.config)
+        {
+            let (config, generic) = section(connector, &self.config, DEFAULT_CONNECTION)?;
+            accounts.push(Account::live(DEFAULT_CONNECTION, config, generic, auth, credentials));
         }
-        if let Some((auth, credentials)) = configured(connector, &self.config) {
-            let config = Value::Object(config);
-            let webhook_secret = webhook_secret(connector, &self.config, &credentials);
-            let auth = Some(auth);
-            return Ok(Account {
-                source: Source::Live,
-                config,
-                generic,
-                credentials,
-                auth,
-                credential: None,
-                trouble: None,
-                attention: None,
-                name: None,
-                webhook_secret,
-            });
+        for row in rows {
+            accounts.push(self.of_vault(connector, row).await?);
         }
+        if accounts.is_empty() {
+            accounts.push(self.sample(connector)?);
+        }
+        Ok(accounts)
+    }
+
+    fn sample(&self, connector: &ErasedConnector) -> Result<Account> {
         let missing = || Error::internal(format!("the sample business has no {}", connector.id));
         let sample = self.sandbox.get(connector.id).cloned().ok_or_else(missing)?;
-        config = sample.config.as_object().cloned().unwrap_or_default();
+        let mut config = sample.config.as_object().cloned().unwrap_or_default();
         let generic = generic_of(connector.id, &mut config)?;
         let credentials = sample.credentials.into_iter();
         let credentials = credentials.fold(Credentials::new(), |all, (name, secret)| all.with(&name, secret));
         let auth = connector.auth.iter().find(|auth| is_complete(auth, &credentials)).cloned();
-        let config = Value::Object(config);
         Ok(Account {
+            connection: DEFAULT_CONNECTION.into(),
             source: Source::Sample,
-            config,
+            config: Value::Object(config),
             generic,
             credentials,
             auth,
-            credential: None,
+            row: None,
             trouble: None,
-            attention: None,
-            name: None,
-            webhook_secret: None,
         })
     }
 
-    async fn row(&self, connector: &ErasedConnector) -> Result<Option<Credential>> {
-        store::vault::get(&self.outside.tenant, connector.id).await.map_err(crate::unavailable)
-    }
-
     /// A row that cannot be opened is trouble of this connection alone; the others work.
-    async fn of_vault(
-        &self,
-        connector: &ErasedConnector,
-        mut config: Map<String, Value>,
-        mut generic: Generic,
-        row: Credential,
-    ) -> Account {
+    async fn of_vault(&self, connector: &ErasedConnector, row: Credential) -> Result<Account> {
+        let (mut config, mut generic) = section(connector, &self.config, &row.name)?;
         let opened = self.opened(&row).await;
         config.extend(row.config.as_object().cloned().unwrap_or_default());
         if let Ok(kept) = generic_of(connector.id, &mut config) {
             generic = kept.or(generic);
         }
-        let trouble = opened.as_ref().err().map(|e| e.message.clone());
-        let attention = (row.state == NEEDS_ATTENTION).then(|| row.reason.clone().unwrap_or_default());
-        let auth = connector.auth.iter().find(|auth| name_of(auth) == row.auth).cloned();
-        let credentials = opened.unwrap_or_default();
-        Account {
+        Ok(Account {
+            connection: row.name.clone(),
             source: Source::Live,
             config: Value::Object(config),
             generic,
-            webhook_secret: webhook_secret(connector, &self.config, &credentials),
-            credentials,
-            auth,
-            credential: Some(row.id),
-            trouble,
-            attention,
-            name: row.account_name.or(row.account_id),
-        }
+            trouble: opened.as_ref().err().map(|e| e.message.clone()),
+            credentials: opened.unwrap_or_default(),
+            auth: connector.auth.iter().find(|auth| name_of(auth) == row.auth).cloned(),
+            row: Some(row),
+        })
     }
 
     async fn opened(&self, row: &Credential) -> Result<Credentials> {
@@ -136,12 +141,9 @@ impl Connections {
         let credentials = &account.credentials;
         let (grant, url) = match &account.auth {
             Some(Auth::OAuth2(oauth)) => {
-                let client = Client {
-                    id: credentials.get(oauth.client_id.name)?.into(),
-                    secret: credentials.get(oauth.client_secret.name)?.into(),
-                    auth: oauth.client,
-                };
-                (Grant::Refresh { client }, oauth.token_url.to_owned())
+                let account = oauth.reconnect.and_then(|reconnect| account.config[reconnect.account.1].as_str());
+                let grant = Grant::Refresh { client: client(oauth, credentials)?, account: account.map(str::to_owned) };
+                (grant, oauth.token_url.to_owned())
             }
             Some(Auth::ServiceAccount(service)) => {
                 let subject = account.config[service.subject].as_str().map(str::to_owned);
@@ -152,16 +154,16 @@ impl Connections {
             _ => return Ok(None),
         };
         let url = account.generic.token_url.clone().unwrap_or(url);
-        Ok(Some(self.tokens_with(connector, account, grant, url).await?))
+        Ok(Some(self.tokens_with(connector, account, grant, url)))
     }
 
-    pub(super) async fn tokens_with(
+    pub(super) fn tokens_with(
         &self,
         connector: &ErasedConnector,
         account: &Account,
         grant: Grant,
         token_url: String,
-    ) -> Result<Tokens> {
+    ) -> Tokens {
         let outside = &self.outside;
         // The authorization server has limits and troubles of its own.
         let limits =
@@ -171,27 +173,33 @@ impl Connections {
         let kept = (account.source == Source::Live)
             .then(|| Kept { tenant: outside.tenant.clone(), vault: outside.vault.clone() });
         let seed: Option<SecretString> = account.credentials.get(REFRESH_TOKEN).ok().map(Into::into);
-        let dead = account.attention.clone();
+        let dead = account.attention();
         let held = Held { refresh: seed.clone().filter(|_| kept.is_none()), dead, ..Held::default() };
-        Ok(Tokens {
+        Tokens {
             grant,
-            token_url,
-            http,
+            endpoint: Endpoint { url: token_url, http },
             ecosystem: connector.id,
+            name: account.connection.clone(),
             title: connector.title,
             clock: outside.clock.clone(),
             kept,
             seed,
             held: tokio::sync::Mutex::new(held),
-        })
+        }
     }
+}
+
+/// This installation's client, with its secrets.
+pub(super) fn client(oauth: &'static OAuth2, credentials: &Credentials) -> Result<Client> {
+    let secret = |key: &Key| credentials.get(key.name).map(SecretString::from);
+    Ok(Client { id: secret(&oauth.client_id)?, secret: secret(&oauth.client_secret)?, oauth })
 }
 
 /// The credential that holds a refresh token that was given by hand.
 pub(super) const REFRESH_TOKEN: &str = "refresh_token";
 
 /// What credentials are sealed for.
-pub(super) fn place(tenant: &str, ecosystem: &str, id: Uuid) -> String {
+pub(super) fn place(tenant: &str, ecosystem: &str, id: uuid::Uuid) -> String {
     format!("{tenant}|{ecosystem}|credentials|{id}")
 }
 
@@ -204,18 +212,36 @@ pub(super) fn name_of(auth: &Auth) -> &'static str {
     }
 }
 
-/// The connector's section of the configuration, and what every section may have.
-pub(super) fn section(connector: &ErasedConnector, config: &Config) -> Result<(Map<String, Value>, Generic)> {
+/// The connector's section of the configuration, and what every section may have. A connection with a name of its own
+/// does not take over which account the section is about.
+pub(super) fn section(
+    connector: &ErasedConnector,
+    config: &Config,
+    connection: &str,
+) -> Result<(Map<String, Value>, Generic)> {
     let section = config.connectors.get(connector.id).cloned().unwrap_or_default();
     let section = serde_json::to_value(section)
         .map_err(|e| Error::invalid_input(format!("[connectors.{}] cannot be read", connector.id)).with_source(e))?;
     let mut section = section.as_object().cloned().unwrap_or_default();
     let generic = generic_of(connector.id, &mut section)?;
+    if connection != DEFAULT_CONNECTION {
+        let address = |value: &Value| value.as_str().is_some_and(|text| text.contains("://"));
+        section.retain(|key, value| !names_account(connector, key) || address(value));
+    }
     Ok((section, generic))
 }
 
-fn generic_of(ecosystem: &str, section: &mut Map<String, Value>) -> Result<Generic> {
+fn names_account(connector: &ErasedConnector, key: &str) -> bool {
+    let granted = |auth: &Auth| match auth {
+        Auth::OAuth2(oauth) => oauth.from_callback.iter().chain(oauth.from_token).any(|(_, kept)| *kept == key),
+        _ => false,
+    };
+    connector.account.contains(&key) || connector.auth.iter().any(granted)
+}
+
+pub(super) fn generic_of(ecosystem: &str, section: &mut Map<String, Value>) -> Result<Generic> {
     let pace = section.remove(PACE).map(|set| pace(ecosystem, &set)).transpose()?;
+    let expires_on = section.remove(EXPIRES_ON).map(|day| expiry(ecosystem, &day)).transpose()?;
     let mut text = |key: &str| section.remove(key).and_then(|value| value.as_str().map(str::to_owned));
     Ok(Generic {
         pace,
@@ -223,23 +249,34 @@ fn generic_of(ecosystem: &str, section: &mut Map<String, Value>) -> Result<Gener
         authorize_url: text("authorize_url"),
         revoke_url: text("revoke_url"),
         redirect_uri: text("redirect_uri"),
+        expires_on,
     })
 }
 
 impl Generic {
-    fn or(self, other: Generic) -> Generic {
+    pub(super) fn or(self, other: Generic) -> Generic {
         Generic {
             pace: self.pace.or(other.pace),
             token_url: self.token_url.or(other.token_url),
             authorize_url: self.authorize_url.or(other.authorize_url),
             revoke_url: self.revoke_url.or(other.revoke_url),
             redirect_uri: self.redirect_uri.or(other.redirect_uri),
+            expires_on: self.expires_on.or(other.expires_on),
         }
     }
 }
 
 /// A pace for an address that does not have the vendor's limits.
 const PACE: &str = "requests_per_second";
+
+/// The day on which the keys end.
+const EXPIRES_ON: &str = "expires_on";
+
+fn expiry(ecosystem: &str, day: &Value) -> Result<DateTime<Utc>> {
+    let read = day.as_str().and_then(|day| day.parse::<NaiveDate>().ok());
+    let wrong = || Error::invalid_input(format!("[connectors.{ecosystem}]: {EXPIRES_ON} is a day such as 2027-01-31"));
+    Ok(read.ok_or_else(wrong)?.and_time(NaiveTime::MIN).and_utc())
+}
 
 /// How fast requests may follow each other.
 fn pace(ecosystem: &str, set: &Value) -> Result<Limits> {
@@ -265,7 +302,7 @@ fn configured(connector: &ErasedConnector, config: &Config) -> Option<(Auth, Cre
 }
 
 /// The secret of the connection, of the environment, or the one that the vendor has published.
-fn webhook_secret(connector: &ErasedConnector, config: &Config, own: &Credentials) -> Option<SecretString> {
+pub(super) fn webhook_secret(connector: &ErasedConnector, config: &Config, own: &Credentials) -> Option<SecretString> {
     let webhook = connector.webhook?;
     let own = own.get(webhook.secret.name).ok().map(SecretString::from);
     let configured = || config.secrets.get(webhook.secret.env).cloned();

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sdk::http::{Bucket, Buckets, Place, Places};
-use sdk::{Credentials, Limits};
+use sdk::{Auth, Limits};
 use sha2::{Digest, Sha256};
-use store::{Backend, Store};
+use store::{Backend, DEFAULT_CONNECTION, Store};
 use uuid::Uuid;
 
+use super::accounts::Account;
 use crate::clock::Clock;
 
 /// The buckets on the database.
@@ -25,8 +26,15 @@ impl Shared {
     }
 
     /// The buckets of one account. Their names begin with a hash, because the account is known by its secret.
-    pub(super) fn buckets(&self, ecosystem: &str, credentials: &Credentials) -> Buckets {
-        let account = credentials.secrets().fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
+    pub(super) fn buckets(&self, ecosystem: &str, account: &Account) -> Buckets {
+        let secrets = account.credentials.secrets();
+        let mut account_hash = secrets.fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
+        // One client opens many accounts, and vendors count each by itself; a key opens its own only.
+        let by_client = !matches!(account.auth, Some(Auth::Keys(_)) | None);
+        if by_client && account.connection != DEFAULT_CONNECTION {
+            account_hash.update(&account.connection);
+        }
+        let account = account_hash;
         let account = format!("{ecosystem}:{}", hex::encode(&account.finalize()[..8]));
         let (store, clock) = (self.store.clone(), self.clock.clone());
         Box::new(move |endpoint, limits| {

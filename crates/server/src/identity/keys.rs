@@ -8,7 +8,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use ring::rand::SecureRandom;
 use sdk::{Error, Result};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -217,9 +216,5 @@ fn digest(key: &str) -> String {
 
 /// 32 random bytes behind a prefix that scanners for leaked keys can find.
 fn random() -> Result<String> {
-    let mut bytes = [0; 32];
-    ring::rand::SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| Error::internal("the system gives no random bytes"))?;
-    Ok(format!("emcp_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    Ok(format!("emcp_{}", BASE64_URL_SAFE_NO_PAD.encode(crate::random::bytes::<32>()?)))
 }

@@ -112,11 +112,11 @@ impl<'a> Walk<'a> {
     async fn begin(work: &'a Work, stream: &'a ErasedStream) -> Result<Walk<'a>> {
         let now = work.app.clock.now();
         let left = (work.end - now).to_std().unwrap_or_default();
-        work.app.connections.get(work.ecosystem)?.refuse_if_changed(&work.tenant).await?;
+        let connected = work.app.connections.present(work.ecosystem).await?;
+        connected.refuse_if_changed(&work.tenant).await?;
         let call =
             Call { execution: Some(work.execution), key: work.execution.to_string(), deadline: Instant::now() + left };
-        let (opening, _) = work.app.connections.open(work.ecosystem, call).await?;
-        let opened = stream.open(opening)?;
+        let opened = stream.open(connected.open(call).await?)?;
         let cursor = rows::cursor(&work.tenant, work.ecosystem, stream.name).await.map_err(crate::unavailable)?;
         let high_water = cursor.and_then(|cursor| cursor.high_water);
         let since = if work.mode == Mode::Incremental { high_water.map(|at| at - OVERLAP) } else { None };

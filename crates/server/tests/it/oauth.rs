@@ -50,7 +50,7 @@ async fn says_yes(server: &TestServer, url: &str) -> String {
 
 pub async fn connected(server: &TestServer, account: &Account) -> server::connections::NewConnection {
     let app = server.app();
-    let consent = app.connections.begin_consent("quickbooks", client(account), None, CALLBACK).unwrap();
+    let consent = app.connections.begin_consent("quickbooks", client(account), [].into(), None, CALLBACK).unwrap();
     let query = says_yes(server, &consent.url).await;
     app.connections.finish_consent(app, &Actor::terminal(), consent, &query).await.unwrap()
 }
@@ -76,7 +76,7 @@ async fn a_consent_is_bound_to_who_began_it_and_good_once() {
     let vendor = vendor().await;
     let (server, account) = beside(&vendor, None, |_| {}).await;
     let app = server.app();
-    let begin = || app.connections.begin_consent("quickbooks", client(&account), None, CALLBACK).unwrap();
+    let begin = || app.connections.begin_consent("quickbooks", client(&account), [].into(), None, CALLBACK).unwrap();
 
     let (first, second) = (begin(), begin());
     let foreign = says_yes(&server, &first.url).await;
