@@ -19,6 +19,25 @@ fn no_name_is_used_twice() {
     assert_eq!(names.len(), all);
 }
 
+/// What a person is told of a scope that was not granted is true of tools that exist.
+#[test]
+fn scopes_unlock_tools_that_there_are() {
+    for connector in connectors::all() {
+        let oauth =
+            connector.auth.iter().find_map(|auth| if let sdk::Auth::OAuth2(oauth) = auth { Some(oauth) } else { None });
+        for (scope, tools) in oauth.map(|oauth| oauth.unlocks).unwrap_or_default() {
+            assert!(
+                oauth.is_some_and(|oauth| oauth.scopes.contains(scope)),
+                "{}: {scope} is not asked for",
+                connector.id
+            );
+            for tool in *tools {
+                assert!(connector.tools.iter().any(|one| one.spec.name == *tool), "{}: no tool {tool}", connector.id);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_tool_and_every_argument_is_described() {
     for (name, spec) in specs() {

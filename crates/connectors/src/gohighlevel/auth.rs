@@ -64,7 +64,7 @@ pub const APPLICATION: OAuth2 = OAuth2 {
     }),
     lifetimes: Lifetimes { refresh_days: Some(365), client_secret_days: None },
     unlocks: &[
-        ("contacts.readonly", &["read_contacts", "get_contact", "sync_all_contacts"]),
+        ("contacts.readonly", &["read_contacts", "get_contact"]),
         ("contacts.write", &["create_contact", "update_contact", "add_tags", "remove_tags", "add_note", "create_task"]),
         ("opportunities.readonly", &["list_pipelines", "pipeline_digest", "list_opportunities"]),
         ("opportunities.write", &["update_opportunity"]),

@@ -24,6 +24,20 @@ async fn refusal(config: Config) -> String {
     }
 }
 
+/// `enterprise-mcp tools | head -1`: who has read enough ends the command, and nothing is said of it.
+#[test]
+fn a_reader_who_has_seen_enough_ends_a_command_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"));
+    command.arg("tools").current_dir(folder.path()).env_clear().env("SANDBOX_CONTACTS", "20");
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Closed before the first line, so that every line meets a closed pipe.
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("panicked"), "{}: {said}", output.status);
+}
+
 #[tokio::test]
 async fn a_second_server_on_the_same_file_is_refused() {
     let server = TestServer::sqlite().await;
