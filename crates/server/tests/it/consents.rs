@@ -1,6 +1,7 @@
 //! The consents of the vendors that have ways of their own, and what is told of a consent's ends and scopes.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use sandbox::{Account, Sandbox};
@@ -229,4 +230,41 @@ async fn a_connection_that_ends_soon_is_expiring() {
         },
     )
     .await;
+}
+
+/// `enterprise-mcp connect` from beginning to end: the real command waits for the browser, which comes back by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_catches_the_callback() {
+    let (folder, vendor) = (tempfile::tempdir().unwrap(), vendor(86).await);
+    let account = vendor.account("gohighlevel").unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let redirect = format!("http://127.0.0.1:{port}/callback");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"));
+    command.args(["connect", "gohighlevel", "--name", "north", "--no-browser", "--redirect", &redirect]);
+    for (name, value) in client(&account) {
+        command.arg("--key").arg(format!("{name}={value}"));
+    }
+    for (name, value) in settings(&account, &[]) {
+        command.arg("--set").arg(format!("{name}={value}"));
+    }
+    command.current_dir(folder.path()).env_clear().env("SANDBOX_CONTACTS", "20");
+    let mut process = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let page = lines.find_map(|line| line.unwrap().strip_prefix("Say yes here: ").map(str::to_owned)).unwrap();
+    assert!(page.contains(&format!("127.0.0.1%3A{port}")), "{page}");
+
+    let http = server::app::client().unwrap();
+    let favicon = http.get(redirect.replace("/callback", "/favicon.ico")).send().await.unwrap();
+    assert_eq!(favicon.status(), 404, "the browser asks for more than the callback");
+    let answer = http.get(&page).send().await.unwrap();
+    let back = http.get(answer.headers()["location"].to_str().unwrap()).send().await.unwrap();
+    assert!(back.text().await.unwrap().contains("close this window"));
+    let said: Vec<String> = lines.map_while(Result::ok).collect();
+    assert!(said.iter().any(|line| line.contains(&vendor.gohighlevel().location_id)), "{said:?}");
+    assert!(process.wait().unwrap().success());
+
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"));
+    command.arg("connections").current_dir(folder.path()).env_clear().env("SANDBOX_CONTACTS", "20");
+    let shown = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(shown.lines().any(|line| line.starts_with("gohighlevel") && line.contains("\"north\"")), "{shown}");
 }
