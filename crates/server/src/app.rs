@@ -75,8 +75,8 @@ impl App {
             vault: Arc::new(Vault::new(&config, &parts.clock)?),
             clock: parts.clock.clone(),
         };
-        let (connectors, policy) = (connectors::all(), Policy::new(&config.policy));
-        let tools = Catalogue::new(&connectors, built_in(), &policy)?;
+        let (connectors, policy) = (connectors::all(), Policy::new(&config.policy)?);
+        let tools = Catalogue::new(&connectors, built_in())?;
         let connections = Connections::new(connectors, &config, &sandbox, outside).await?;
         let runs = Runs::new(store.clone(), parts.clock.clone(), crate::runs::Settings::default());
         let app = Arc::new(App {

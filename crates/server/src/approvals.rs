@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::calls::{self, Outcome, Request};
+use crate::policy::Asks;
 use crate::runs::{Failure, Job, New};
 use crate::tools::Entry;
 
@@ -94,10 +95,10 @@ pub async fn ask(
     actor: &Actor,
     tool: &Entry,
     arguments: &Value,
-    reason: String,
+    (reason, asks): (String, Asks),
     execution: Uuid,
 ) -> Result<Pending> {
-    let minutes = app.config.policy.approval_minutes.unwrap_or(WAIT_MINUTES);
+    let minutes = asks.minutes.or(app.config.policy.approval_minutes).unwrap_or(WAIT_MINUTES);
     let now = app.clock.now();
     let new = NewApproval {
         id: Uuid::now_v7(),
@@ -110,6 +111,7 @@ pub async fn ask(
         reason: Some(reason.clone()),
         expires_at: now + Duration::minutes(i64::from(minutes)),
         execution_id: Some(execution),
+        asks: (asks != Asks::default()).then(|| json!(asks)),
     };
     let there = rows::create(&app.store.tenant(&actor.tenant), new, now).await.map_err(crate::unavailable)?;
     Ok(pending(app, there.id, reason, there.expires_at))
@@ -130,39 +132,70 @@ pub async fn list(app: &Arc<App>, tenant: &str) -> Result<Vec<View>> {
 }
 
 pub async fn get(app: &Arc<App>, tenant: &str, id: Uuid) -> Result<View> {
+    found(app, tenant, id).await.map(view)
+}
+
+async fn found(app: &Arc<App>, tenant: &str, id: Uuid) -> Result<Model> {
     let tenant = app.store.tenant(tenant);
     rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     let found = rows::get(&tenant, id).await.map_err(crate::unavailable)?;
-    found.map(view).ok_or_else(|| Error::not_found(format!("there is no approval {id}")))
+    found.ok_or_else(|| Error::not_found(format!("there is no approval {id}")))
 }
 
 /// Decides once; the run that carries the call out is committed with the decision. A second decision,
 /// and one after the expiry, is a conflict.
 pub async fn decide(app: &Arc<App>, by: &Actor, id: Uuid, verdict: Verdict, note: Option<String>) -> Result<View> {
     let (tenant, now) = (app.store.tenant(&by.tenant), app.clock.now());
-    let before = get(app, &by.tenant, id).await?;
-    let detail = json!({"approval_id": id, "verdict": verdict, "tool": before.tool, "note": note});
+    let before = found(app, &by.tenant, id).await?;
+    let asks: Asks = before.asks.and_then(|asks| serde_json::from_value(asks).ok()).unwrap_or_default();
+    if verdict == Verdict::Approve && !asks.own && before.requester["id"] == json!(by.id) {
+        return Err(Error::forbidden("the policy wants somebody else than who asked to approve this"));
+    }
+    let detail = json!({"approval_id": id, "verdict": verdict, "tool": before.tool_name, "note": note});
     app.audit.event(&by.tenant, "approval_verdict", None, by, &detail).await?;
     let tx = tenant.begin().await.map_err(crate::unavailable)?;
-    let decision = match verdict {
-        Verdict::Approve => rows::Decision::Approve,
-        Verdict::Reject => rows::Decision::Reject,
+    let note = note.as_deref();
+    let decided = match verdict {
+        Verdict::Approve => approve_in(app, &tx, by, id, &asks, note).await?,
+        Verdict::Reject => {
+            let rejected = rows::decide_in(&tx, id, rows::Decision::Reject, &json!(by), note, now).await;
+            rejected.map_err(crate::unavailable)?.map(|_| true)
+        }
     };
-    let decided =
-        rows::decide_in(&tx, id, decision, &json!(by), note.as_deref(), now).await.map_err(crate::unavailable)?;
-    if decided.is_none() {
+    let Some(is_final) = decided else {
         drop(tx);
         let state = get(app, &by.tenant, id).await?.state;
         return Err(Error::conflict(format!("the approval {id} is already {state}")));
-    }
-    if verdict == Verdict::Approve {
-        let run = New::job(EXECUTE, json!({"approval": id})).unique(format!("{EXECUTE}:{id}"));
-        app.runs.enqueue_in(&tx, run).await?;
-    }
+    };
     tx.commit().await.map_err(crate::unavailable)?;
-    app.audit.event(&by.tenant, "approval_decided", None, by, &detail).await?;
+    let event = if is_final { "approval_decided" } else { "approval_vote" };
+    app.audit.event(&by.tenant, event, None, by, &detail).await?;
     app.runs.wake();
     get(app, &by.tenant, id).await
+}
+
+/// One more yes. With the last that is needed, the run that carries the call out is committed too. None: it is not
+/// pending any more; false: others have to say yes as well.
+async fn approve_in(
+    app: &Arc<App>,
+    tx: &store::Tx,
+    by: &Actor,
+    id: Uuid,
+    asks: &Asks,
+    note: Option<&str>,
+) -> Result<Option<bool>> {
+    let now = app.clock.now();
+    let votes = rows::vote_in(tx, id, &json!(by), note, now).await.map_err(crate::unavailable)?;
+    if votes.is_none_or(|votes| votes < u64::from(asks.people)) {
+        return Ok(votes.map(|_| false));
+    }
+    let decided = rows::decide_in(tx, id, rows::Decision::Approve, &json!(by), note, now).await;
+    if decided.map_err(crate::unavailable)?.is_none() {
+        return Ok(None);
+    }
+    let run = New::job(EXECUTE, json!({"approval": id})).unique(format!("{EXECUTE}:{id}"));
+    app.runs.enqueue_in(tx, run).await?;
+    Ok(Some(true))
 }
 
 /// Teaches the runs how to carry out an approved call.

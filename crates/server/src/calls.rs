@@ -23,7 +23,7 @@ use crate::actor::Actor;
 use crate::app::App;
 use crate::approvals::{self, Pending};
 use crate::connections::Connected;
-use crate::policy::Decision;
+use crate::policy::{Decision, Question};
 use crate::tools::{Entry, Run};
 
 pub use connection::input_of;
@@ -188,13 +188,18 @@ async fn decide_and_run(
     if let Err(e) = entry.validate(&own) {
         return Outcome::Failed(e);
     }
-    match app.policy.decide(actor, entry, &request.arguments) {
+    let rules = match app.policy.rules(&app.store.tenant(&actor.tenant)).await {
+        Ok(rules) => rules,
+        // What they forbid is not known.
+        Err(e) => return Outcome::Failed(e),
+    };
+    match app.policy.decide(&rules, &Question::of(entry, &request.arguments, actor, begun.at)) {
         Decision::Allow => {}
         // What was denied since a person approved it stays denied.
         Decision::Deny(reason) => return Outcome::Denied(reason),
-        Decision::Ask(_) if request.approved.is_some() => {}
-        Decision::Ask(reason) => {
-            let asked = approvals::ask(app, actor, entry, &request.arguments, reason, begun.id).await;
+        Decision::Ask(..) if request.approved.is_some() => {}
+        Decision::Ask(reason, asks) => {
+            let asked = approvals::ask(app, actor, entry, &request.arguments, (reason, asks), begun.id).await;
             return asked.map_or_else(Outcome::Failed, Outcome::Pending);
         }
     }

@@ -46,6 +46,9 @@ enum Command {
     /// See and decide what agents asked for
     #[command(subcommand)]
     Approvals(cli::approvals::Command),
+    /// Write the rules of what is allowed, asked and denied, and try them
+    #[command(subcommand)]
+    Policy(cli::policy::Command),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(cli::key::Command),
@@ -87,6 +90,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Tools => cli::tools::run(file).await,
         Command::Audit(command) => cli::audit::run(file, command).await,
         Command::Approvals(command) => cli::approvals::run(file, command).await,
+        Command::Policy(command) => cli::policy::run(file, command).await,
         Command::Key(command) => cli::key::run(file, command).await,
         Command::Doctor => cli::doctor::run(file).await,
         Command::Migrate => cli::migrate::run(file).await,

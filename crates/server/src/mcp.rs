@@ -187,7 +187,7 @@ fn describe(app: &App, entry: &Entry) -> Tool {
         .open_world(effect.is_outward() || matches!(entry.run, crate::tools::Run::Connector(_)));
     Tool::new(entry.mcp_name.clone(), entry.spec.description.clone(), calls::input_of(app, entry))
         .with_title(entry.spec.title.clone())
-        .with_raw_output_schema(Arc::new(with_metadata(entry.output_schema())))
+        .with_raw_output_schema(Arc::new(with_metadata(entry.output_schema(&app.policy))))
         .with_annotations(annotations)
 }
 

@@ -1,9 +1,16 @@
 //! What may happen without a person, what needs one, and what is refused.
 //!
-//! The default table: reads and changes to our own copy are allowed; writes by agents ask; writes
-//! by a person are allowed; destructive calls always ask. Patterns in the configuration come first.
-//! Whatever is unclear asks.
+//! Rules are data, asked in their order: those of the configuration, then those of the tenant; the first that fits
+//! decides. After them stands the default table: reads and changes to our own copy are allowed; writes by agents ask;
+//! writes by a person are allowed; destructive calls always ask. Whatever is unclear asks or is refused.
 
+mod rule;
+mod condition;
+mod window;
+mod pattern;
+mod rules;
+
+use chrono::{DateTime, Utc};
 use sdk::{Effect, Error, Result};
 use serde_json::Value;
 
@@ -11,113 +18,150 @@ use crate::actor::{Actor, ActorKind, Scope};
 use crate::config;
 use crate::tools::{Catalogue, Entry};
 
+pub use rule::{Asks, Rule, Says};
+pub use rules::{Rules, list, put, remove};
+pub use window::Window;
+
+use rule::{Fit, Ready};
+use rules::Cache;
+
 /// What the policy says to one call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     Allow,
     /// A person decides; the text says why.
-    Ask(String),
+    Ask(String, Asks),
     /// Refused; the text says why.
     Deny(String),
 }
 
-/// The rules of this installation.
+/// The policy of this installation.
 pub struct Policy {
-    deny: Vec<Pattern>,
-    ask: Vec<Pattern>,
-    allow: Vec<Pattern>,
+    configured: Vec<Ready>,
+    tenants: Cache,
+}
+
+/// A call as the rules see it.
+pub struct Question<'a> {
+    pub tool: &'a str,
+    pub ecosystem: &'a str,
+    /// What this very call does.
+    pub effect: Effect,
+    /// It only asks what would be.
+    pub is_dry_run: bool,
+    pub arguments: &'a Value,
+    pub actor: &'a Actor,
+    pub now: DateTime<Utc>,
+}
+
+/// What one rule was to a call.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Step {
+    pub rule: String,
+    pub fits: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl<'a> Question<'a> {
+    pub fn of(tool: &'a Entry, arguments: &'a Value, actor: &'a Actor, now: DateTime<Utc>) -> Question<'a> {
+        let effect = tool.spec.effect_of(arguments);
+        let is_dry_run = effect != tool.spec.effect;
+        Question { tool: &tool.id, ecosystem: tool.ecosystem, effect, is_dry_run, arguments, actor, now }
+    }
 }
 
 impl Policy {
-    pub fn new(config: &config::Policy) -> Policy {
-        let patterns = |texts: &[String]| texts.iter().map(|text| Pattern(text.clone())).collect();
-        Policy { deny: patterns(&config.deny), ask: patterns(&config.ask), allow: patterns(&config.allow) }
+    pub fn new(config: &config::Policy) -> Result<Policy> {
+        let lists = [(&config.deny, Says::Deny), (&config.ask, Says::Ask), (&config.allow, Says::Allow)];
+        let patterns = lists.into_iter().flat_map(|(texts, says)| texts.iter().map(move |text| (text, says)));
+        let configured = patterns
+            .map(|(text, decision)| Ready::read(text, Rule { tools: vec![text.clone()], decision, ..Rule::default() }));
+        Ok(Policy { configured: configured.collect::<Result<_>>()?, tenants: Cache::default() })
     }
 
     /// A pattern that fits no tool is a mistake, and one in `deny` a dangerous one.
     pub fn check(&self, tools: &Catalogue) -> Result<()> {
-        for pattern in self.deny.iter().chain(&self.ask).chain(&self.allow) {
-            if !tools.iter().any(|tool| pattern.matches(&tool.id)) {
-                let text = &pattern.0;
-                return Err(Error::invalid_input(format!(
-                    "the policy's pattern `{text}` fits no tool; ids look like gohighlevel.add_tags"
-                )));
-            }
-        }
-        Ok(())
+        self.configured.iter().try_for_each(|rule| fits_any(rule, tools))
     }
 
     /// Whether the answer to this tool may be that a person has to decide.
     pub fn may_ask(&self, tool: &str, effect: Effect) -> bool {
-        effect.is_outward() || matching(&self.ask, tool).is_some()
+        let asks = |rule: &Ready| rule.rule.decision != Says::Deny && rule.concerns(tool);
+        effect.is_outward() || self.configured.iter().any(asks) || self.tenants.any(asks)
     }
 
-    /// Decides one call. Of the arguments the default table reads whether the call is a dry run.
-    pub fn decide(&self, actor: &Actor, tool: &Entry, arguments: &Value) -> Decision {
-        let effect = tool.spec.effect_of(arguments);
-        let needed = if effect == Effect::Read { Scope::Read } else { Scope::Write };
+    /// The rules of a tenant as they are now.
+    pub async fn rules(&self, tenant: &store::Tenant) -> Result<Rules> {
+        self.tenants.of(tenant).await
+    }
+
+    /// Decides one call.
+    pub fn decide(&self, rules: &Rules, question: &Question<'_>) -> Decision {
+        self.explain(rules, question).0
+    }
+
+    /// The decision, and what each rule was to it, up to the one that decided.
+    pub fn explain(&self, rules: &Rules, question: &Question<'_>) -> (Decision, Vec<Step>) {
+        let (mut steps, actor) = (Vec::new(), question.actor);
+        let needed = if question.effect == Effect::Read { Scope::Read } else { Scope::Write };
         if !actor.may(needed) {
-            return Decision::Deny(format!("the key `{}` has no `{}` scope", actor.name, needed.as_str()));
-        }
-        if let Some(rule) = matching(&self.deny, &tool.id) {
-            return Decision::Deny(format!("the policy denies `{rule}`"));
+            let why = format!("the key `{}` has no `{}` scope", actor.name, needed.as_str());
+            return (Decision::Deny(why), steps);
         }
         // Our own sync does not wait for a person.
-        let own = actor.kind == ActorKind::System && !effect.is_outward();
-        let asked_what_would_be = effect != tool.spec.effect;
-        if let Some(rule) = matching(&self.ask, &tool.id).filter(|_| !own && !asked_what_would_be) {
-            return Decision::Ask(format!("the policy asks for `{rule}`"));
+        let is_own = actor.kind == ActorKind::System && !question.effect.is_outward();
+        for (number, rule) in self.configured.iter().chain(rules.iter()).enumerate() {
+            let fit = rule.fits(question);
+            let decision = said(number + 1, rule, &fit, question.effect)
+                .filter(|said| !(is_own && matches!(said, Decision::Ask(..))));
+            let why = match fit {
+                Fit::Yes => None,
+                Fit::No(why) => Some(why.to_owned()),
+                Fit::Unclear(why) => Some(why),
+            };
+            steps.push(Step { rule: rule.name.clone(), fits: decision.is_some(), why });
+            if let Some(decision) = decision {
+                return (decision, steps);
+            }
         }
-        if matching(&self.allow, &tool.id).is_some() && effect != Effect::Destructive {
-            return Decision::Allow;
-        }
-        match (effect, actor.kind) {
-            (Effect::Read | Effect::Internal, _) => Decision::Allow,
-            (Effect::Write, ActorKind::Person) => Decision::Allow,
-            (Effect::Write, _) => Decision::Ask("agents ask before they write".into()),
-            (Effect::Destructive, _) => Decision::Ask("destructive calls always ask".into()),
-        }
+        (by_default(question), steps)
     }
 }
 
-fn matching<'a>(patterns: &'a [Pattern], tool: &str) -> Option<&'a str> {
-    patterns.iter().find(|pattern| pattern.matches(tool)).map(|pattern| pattern.0.as_str())
+/// What a rule says to a call that it fits. One that cannot be told is never the reason why something is allowed.
+fn said(number: usize, rule: &Ready, fit: &Fit, effect: Effect) -> Option<Decision> {
+    let because = |said: &str| format!("{said} because of rule {number}, `{}`", rule.name);
+    let unclear = |said: &str, why: &str| format!("{} which cannot be told for this call: {why}", because(said));
+    let asks = || rule.rule.asks.clone().unwrap_or_default();
+    match (rule.rule.decision, fit) {
+        (_, Fit::No(_)) => None,
+        (Says::Deny, Fit::Yes) => Some(Decision::Deny(because("denied"))),
+        (Says::Deny, Fit::Unclear(why)) => Some(Decision::Deny(unclear("denied", why))),
+        (Says::Ask, Fit::Yes) => Some(Decision::Ask(because("asked"), asks())),
+        (Says::Ask | Says::Allow, Fit::Unclear(why)) => Some(Decision::Ask(unclear("asked", why), asks())),
+        (Says::Allow, Fit::Yes) if effect == Effect::Destructive && !rule.names(effect) => None,
+        (Says::Allow, Fit::Yes) => Some(Decision::Allow),
+    }
 }
 
-/// A tool id in which `*` stands for any letters.
-struct Pattern(String);
+fn by_default(question: &Question<'_>) -> Decision {
+    match (question.effect, question.actor.kind) {
+        (Effect::Read | Effect::Internal, _) => Decision::Allow,
+        (Effect::Write, ActorKind::Person) => Decision::Allow,
+        (Effect::Write, _) => Decision::Ask("agents ask before they write".into(), Asks::default()),
+        (Effect::Destructive, _) => Decision::Ask("destructive calls always ask".into(), Asks::default()),
+    }
+}
 
-impl Pattern {
-    fn matches(&self, tool: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let Some(mut rest) = parts.next().and_then(|start| tool.strip_prefix(start)) else { return false };
-        let Some(end) = self.0.contains('*').then(|| self.0.rsplit('*').next().unwrap_or_default()) else {
-            return rest.is_empty();
-        };
-        for part in parts {
-            match rest.find(part) {
-                Some(at) => rest = &rest[at + part.len()..],
-                None => return false,
-            }
-        }
-        rest.is_empty() || tool.ends_with(end)
+fn fits_any(rule: &Ready, tools: &Catalogue) -> Result<()> {
+    match rule.idle_pattern(tools.iter().map(|tool| tool.id.as_str())) {
+        Some(text) => Err(Error::invalid_input(format!(
+            "the policy's pattern `{text}` fits no tool; ids look like gohighlevel.add_tags"
+        ))),
+        None => Ok(()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_whole_ids() {
-        let matches = |pattern: &str, tool: &str| Pattern(pattern.into()).matches(tool);
-        assert!(matches("gohighlevel.send_sms", "gohighlevel.send_sms"));
-        assert!(!matches("gohighlevel.send", "gohighlevel.send_sms"));
-        assert!(matches("gohighlevel.send_*", "gohighlevel.send_sms"));
-        assert!(matches("*.send_*", "gohighlevel.send_sms"));
-        assert!(matches("*", "gohighlevel.send_sms"));
-        assert!(!matches("*.read_*", "gohighlevel.send_sms"));
-        assert!(matches("*_sms", "gohighlevel.send_sms"));
-        assert!(!matches("*_sm", "gohighlevel.send_sms"));
-    }
-}
+mod tests;

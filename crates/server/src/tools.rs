@@ -28,8 +28,6 @@ pub struct Entry {
     pub spec: Spec,
     /// SHA-256 of what a model sees of the tool; an approval holds for one version.
     pub version: String,
-    /// A call of it may have to wait for a person.
-    may_ask: bool,
     pub run: Run,
     /// Made when the tool is first called: most are not, and each takes memory.
     validator: OnceLock<jsonschema::Validator>,
@@ -44,17 +42,13 @@ pub enum Run {
 }
 
 impl Catalogue {
-    pub fn new(
-        connectors: &[ErasedConnector],
-        built_in: Vec<(&'static str, Tool<Scope>)>,
-        policy: &Policy,
-    ) -> Result<Catalogue> {
-        let vendors = connectors.iter().flat_map(|c| {
-            c.tools.iter().map(|tool| Entry::new(c.id, tool.spec.clone(), Run::Connector(tool.clone()), policy))
-        });
+    pub fn new(connectors: &[ErasedConnector], built_in: Vec<(&'static str, Tool<Scope>)>) -> Result<Catalogue> {
+        let vendors = connectors
+            .iter()
+            .flat_map(|c| c.tools.iter().map(|tool| Entry::new(c.id, tool.spec.clone(), Run::Connector(tool.clone()))));
         let ours = built_in
             .into_iter()
-            .map(|(ecosystem, tool)| Entry::new(ecosystem, tool.spec.clone(), Run::BuiltIn(Arc::new(tool)), policy));
+            .map(|(ecosystem, tool)| Entry::new(ecosystem, tool.spec.clone(), Run::BuiltIn(Arc::new(tool))));
         let mut entries = BTreeMap::new();
         for entry in vendors.chain(ours) {
             if let Some(double) = entries.insert(entry.id.clone(), Arc::new(entry)) {
@@ -70,7 +64,7 @@ impl Catalogue {
         self.entries.get(name).or_else(|| self.mcp_names.get(name))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> + Clone {
         self.entries.values()
     }
 
@@ -108,20 +102,19 @@ impl Entry {
     }
 
     /// What the tool answers: either its answer or, where a person may have to decide first, the approval.
-    pub fn output_schema(&self) -> Map<String, Value> {
+    pub fn output_schema(&self, policy: &Policy) -> Map<String, Value> {
         let mut schema = self.spec.output_schema();
-        if self.may_ask {
+        if policy.may_ask(&self.id, self.spec.effect) {
             or_pending(&mut schema);
         }
         schema
     }
 
-    fn new(ecosystem: &'static str, spec: Spec, run: Run, policy: &Policy) -> Entry {
+    fn new(ecosystem: &'static str, spec: Spec, run: Run) -> Entry {
         let id = format!("{ecosystem}.{}", spec.name);
         let input = Value::Object(spec.input.as_ref().clone());
         let version = hex::encode(Sha256::digest(format!("{}\n{}\n{}", id, spec.description, input)));
-        let (may_ask, mcp_name) = (policy.may_ask(&id, spec.effect), id.replace('.', "_"));
-        Entry { id, mcp_name, ecosystem, spec, version, may_ask, run, validator: OnceLock::new() }
+        Entry { mcp_name: id.replace('.', "_"), id, ecosystem, spec, version, run, validator: OnceLock::new() }
     }
 }
 

@@ -30,6 +30,8 @@ pub struct NewApproval {
     pub expires_at: DateTime<Utc>,
     /// The call that asked.
     pub execution_id: Option<Uuid>,
+    /// How people are asked, where it is not one of anybody.
+    pub asks: Option<Value>,
 }
 
 /// What a person said.
@@ -86,14 +88,15 @@ impl Key {
 fn insert(tenant: &Tenant, approval: &NewApproval, now: DateTime<Utc>) -> Sql {
     let mut sql = tenant.sql(
         "INSERT INTO approvals (id, tenant_id, tool_name, tool_version, arguments, arguments_hash, effect, requester, \
-         reason, state, created_at, expires_at, execution_id) VALUES (",
+         reason, state, created_at, expires_at, execution_id, asks) VALUES (",
     );
     sql.bind(approval.id).push(", ").bind(tenant.id()).push(", ").bind(approval.tool_name.as_str()).push(", ");
     sql.bind(approval.tool_version.as_str()).push(", ").bind_json(Some(canonical_json(&approval.arguments))).push(", ");
     sql.bind(approval.arguments_hash.as_str()).push(", ").bind(approval.effect.as_str()).push(", ");
     sql.bind_json(Some(canonical_json(&approval.requester))).push(", ");
     sql.bind(clean_option(approval.reason.as_deref())).push(", 'pending', ").bind(micros(now)).push(", ");
-    sql.bind(micros(approval.expires_at)).push(", ").bind(approval.execution_id);
+    sql.bind(micros(approval.expires_at)).push(", ").bind(approval.execution_id).push(", ");
+    sql.bind_json(approval.asks.as_ref().map(canonical_json));
     sql.push(
         ") ON CONFLICT (tenant_id, tool_name, tool_version, arguments_hash, (requester ->> 'id')) \
          WHERE state = 'pending' DO NOTHING RETURNING *",
@@ -150,6 +153,30 @@ pub async fn decide_in(
     sql.bind_json(Some(canonical_json(decided_by))).push(", note = ").bind(clean_option(note));
     from_state(&mut sql, tx.tenant_id(), id, "pending").push(" AND expires_at > ").bind(now).push(" RETURNING *");
     Ok(Approval::find_by_statement(sql.statement()).one(tx.connection()).await?)
+}
+
+/// Notes that somebody says yes, once, and gives how many have by now. None: it is not pending any more. Others who vote
+/// on it wait for the end of the transaction, so that one of them is the last.
+pub async fn vote_in(tx: &Tx, id: Uuid, voter: &Value, note: Option<&str>, now: DateTime<Utc>) -> Result<Option<u64>> {
+    #[derive(FromQueryResult)]
+    struct Votes {
+        votes: i64,
+    }
+    let mut sql = tx.sql("UPDATE approvals SET state = state");
+    from_state(&mut sql, tx.tenant_id(), id, "pending").push(" AND expires_at > ").bind(now);
+    if tx.execute(sql).await?.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let mut sql =
+        tx.sql("INSERT INTO approval_votes (tenant_id, approval_id, voter_id, voter, note, voted_at) VALUES (");
+    sql.bind(tx.tenant_id()).push(", ").bind(id).push(", ").bind(voter["id"].as_str().unwrap_or_default()).push(", ");
+    sql.bind_json(Some(canonical_json(voter))).push(", ").bind(clean_option(note)).push(", ").bind(micros(now));
+    sql.push(") ON CONFLICT (approval_id, voter_id) DO NOTHING");
+    tx.execute(sql).await?;
+    let mut sql = tx.sql("SELECT COUNT(*) AS votes FROM approval_votes WHERE tenant_id = ");
+    sql.bind(tx.tenant_id()).push(" AND approval_id = ").bind(id);
+    let votes = Votes::find_by_statement(sql.statement()).one(tx.connection()).await?;
+    Ok(Some(votes.map_or(0, |row| row.votes as u64)))
 }
 
 /// The requester withdraws what is still pending.

@@ -31,6 +31,7 @@ pub mod rate;
 pub mod locks;
 pub mod vault;
 pub mod webhooks;
+pub mod policy_rules;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -21,7 +21,7 @@ pub async fn list(State(app): State<Arc<App>>) -> Json<Value> {
                 "description": entry.spec.description,
                 "effect": entry.spec.effect,
                 "input_schema": *crate::calls::input_of(&app, entry),
-                "output_schema": entry.output_schema(),
+                "output_schema": entry.output_schema(&app.policy),
             })
         })
         .collect();

@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod doctor;
 pub mod key;
 pub mod migrate;
+pub mod policy;
 pub mod sandbox;
 pub mod serve;
 pub mod stdio;

@@ -26,3 +26,4 @@ mod accounts;
 mod quotas;
 mod lost;
 mod webhooks;
+mod policy;

@@ -28,6 +28,8 @@ pub struct Model {
     pub result_execution_id: Option<Uuid>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub result: Option<Json>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub asks: Option<Json>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -20,6 +20,7 @@ pub mod sync_cursors;
 pub mod agent_decisions;
 pub mod recommendation_outcomes;
 pub mod webhook_events;
+pub mod policy_rules;
 
 pub use approvals::ApprovalState;
 pub use runs::RunState;
