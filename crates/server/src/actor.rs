@@ -21,6 +21,8 @@ pub enum ActorKind {
 pub enum Door {
     Mcp,
     Rest,
+    /// A person in a browser.
+    Dashboard,
     Stdio,
     Cli,
     Run,
@@ -36,6 +38,45 @@ pub enum Scope {
     Write,
     /// Decide approvals. Never given to an agent.
     Approve,
+    /// Change keys, rules and people. Only people have it, by their role.
+    Manage,
+}
+
+/// What a person is to a business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything, owners too.
+    Owner,
+    /// Everything but owners.
+    Admin,
+    /// Works and decides; changes no keys, rules and people.
+    Operator,
+    /// Looks.
+    Viewer,
+}
+
+impl Role {
+    pub fn parse(text: &str) -> Option<Role> {
+        [Role::Owner, Role::Admin, Role::Operator, Role::Viewer].into_iter().find(|role| role.as_str() == text)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Owner => "owner",
+            Role::Admin => "admin",
+            Role::Operator => "operator",
+            Role::Viewer => "viewer",
+        }
+    }
+
+    pub fn scopes(self) -> Vec<Scope> {
+        match self {
+            Role::Owner | Role::Admin => vec![Scope::Read, Scope::Write, Scope::Approve, Scope::Manage],
+            Role::Operator => vec![Scope::Read, Scope::Write, Scope::Approve],
+            Role::Viewer => vec![Scope::Read],
+        }
+    }
 }
 
 impl Scope {
@@ -53,6 +94,7 @@ impl Scope {
             Scope::Read => "read",
             Scope::Write => "write",
             Scope::Approve => "approve",
+            Scope::Manage => "manage",
         }
     }
 }
@@ -68,6 +110,12 @@ pub struct Actor {
     pub tenant: String,
     #[serde(skip)]
     pub scopes: Vec<Scope>,
+    /// A person's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Whether the person has proven a second factor with this very request.
+    #[serde(skip)]
+    pub second_factor: bool,
     pub door: Door,
     /// What the client calls itself (its `User-Agent`); not proven.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +134,8 @@ impl Actor {
             name: "local agent".into(),
             tenant: DEFAULT_TENANT.into(),
             scopes: vec![Scope::Read, Scope::Write],
+            role: None,
+            second_factor: false,
             door: Door::Stdio,
             client: None,
         }
@@ -98,7 +148,10 @@ impl Actor {
             id: "terminal".into(),
             name: "machine owner".into(),
             tenant: DEFAULT_TENANT.into(),
-            scopes: vec![Scope::Read, Scope::Write, Scope::Approve],
+            scopes: Role::Owner.scopes(),
+            role: Some(Role::Owner),
+            // Who has the machine has the database.
+            second_factor: true,
             door: Door::Cli,
             client: None,
         }
@@ -112,6 +165,8 @@ impl Actor {
             name: "run".into(),
             tenant: tenant.into(),
             scopes: vec![Scope::Read, Scope::Write],
+            role: None,
+            second_factor: false,
             door: Door::Run,
             client: None,
         }

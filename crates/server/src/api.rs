@@ -3,20 +3,25 @@
 //! host check → body limit → authentication → rate limit → route
 
 mod approvals;
+mod cookie;
 mod guard;
 mod health;
 mod home;
+mod people;
+mod policy;
 mod problem;
 mod run;
+mod session;
 mod tools;
 mod webhooks;
+mod welcome;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
@@ -36,13 +41,26 @@ pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
         .route("/", get(home::show))
         .route("/health", get(health::show))
         .route("/metrics", get(health::metrics))
-        .route("/webhooks/{ecosystem}", post(webhooks::receive));
+        .route("/webhooks/{ecosystem}", post(webhooks::receive))
+        .route("/welcome/{token}", get(welcome::show).post(welcome::set))
+        .route("/api/v1/session", post(session::sign_in));
     let keyed = Router::new()
         .route("/mcp/tools", get(tools::list))
         .route("/mcp/run/{tool}", post(run::run))
         .route("/api/v1/approvals", get(approvals::list))
         .route("/api/v1/approvals/{id}", get(approvals::show))
         .route("/api/v1/approvals/{id}/decision", post(approvals::decide))
+        .route("/api/v1/session", get(session::show).delete(session::sign_out))
+        .route("/api/v1/session/password", post(session::change_password))
+        .route("/api/v1/session/second-factor", post(session::begin_second_factor))
+        .route("/api/v1/session/second-factor/confirm", post(session::confirm_second_factor))
+        .route("/api/v1/people", get(people::list).post(people::invite))
+        .route("/api/v1/people/{id}", patch(people::change))
+        .route("/api/v1/people/{id}/link", post(people::reset))
+        .route("/api/v1/people/{id}/second-factor", delete(people::remove_second_factor))
+        .route("/api/v1/policy/rules", get(policy::list))
+        .route("/api/v1/policy/rules/{name}", put(policy::set).delete(policy::remove))
+        .route("/api/v1/policy/test", post(policy::test))
         .nest("/mcp", mcp.layer(from_fn(guard::accept_both)))
         .layer(from_fn_with_state(app.clone(), guard::limit_rate))
         .layer(from_fn_with_state(app.clone(), guard::authenticate));

@@ -19,6 +19,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::{Connections, Outside, Shared};
+use crate::identity::Passwords;
 use crate::identity::keys::KeyCache;
 use crate::policy::Policy;
 use crate::runs::Runs;
@@ -39,7 +40,11 @@ pub struct App {
     pub syncs: sync::Gates,
     pub webhooks: webhooks::Intake,
     pub keys: KeyCache,
+    pub passwords: Passwords,
+    pub vault: Arc<Vault>,
     pub limiter: Limiter,
+    /// Attempts to sign in, by address.
+    pub attempts: Limiter,
     pub trusted: Trusted,
     pub metrics: PrometheusHandle,
     /// Calls that are running; a shutdown waits for them.
@@ -66,13 +71,14 @@ impl App {
         let store = Store::open(&config.database_url(), options).await.map_err(unopened)?;
         let audit = Audit::start(store.clone(), parts.clock.clone(), config.audit.store_responses);
         let sandbox = start_sandbox(&config, &parts.clock).await?;
+        let vault = Arc::new(Vault::new(&config, &parts.clock)?);
         let outside = Outside {
             client: client()?,
             settings: parts.outbound,
             observer: audit.observer(DEFAULT_TENANT),
             shared: Shared::on(&store, &parts.clock),
             tenant: store.tenant(DEFAULT_TENANT),
-            vault: Arc::new(Vault::new(&config, &parts.clock)?),
+            vault: vault.clone(),
             clock: parts.clock.clone(),
         };
         let (connectors, policy) = (connectors::all(), Policy::new(&config.policy)?);
@@ -84,7 +90,10 @@ impl App {
             limiter: Limiter::new(config.server.calls_per_minute),
             webhooks: webhooks::Intake::new(&config.webhooks),
             trusted: Trusted::new(&config.server),
+            attempts: Limiter::new(ATTEMPTS_A_MINUTE),
             keys: KeyCache::default(),
+            passwords: Passwords::default(),
+            vault,
             running: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             clock: parts.clock,
@@ -165,6 +174,9 @@ pub fn client() -> Result<reqwest::Client> {
 fn unopened(error: store::StoreError) -> Error {
     Error::unavailable(error.to_string()).with_source(error)
 }
+
+/// To sign in, from one address.
+const ATTEMPTS_A_MINUTE: u32 = 20;
 
 /// At most so many calls a minute and caller.
 pub struct Limiter {

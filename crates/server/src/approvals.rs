@@ -17,7 +17,7 @@ use store::audit::ExecutionFilter;
 use store::entities::approvals::{ApprovalState, Model};
 use uuid::Uuid;
 
-use crate::actor::{Actor, DEFAULT_TENANT};
+use crate::actor::{Actor, DEFAULT_TENANT, Scope};
 use crate::app::App;
 use crate::calls::{self, Outcome, Request};
 use crate::policy::Asks;
@@ -148,9 +148,7 @@ pub async fn decide(app: &Arc<App>, by: &Actor, id: Uuid, verdict: Verdict, note
     let (tenant, now) = (app.store.tenant(&by.tenant), app.clock.now());
     let before = found(app, &by.tenant, id).await?;
     let asks: Asks = before.asks.and_then(|asks| serde_json::from_value(asks).ok()).unwrap_or_default();
-    if verdict == Verdict::Approve && !asks.own && before.requester["id"] == json!(by.id) {
-        return Err(Error::forbidden("the policy wants somebody else than who asked to approve this"));
-    }
+    may_decide(by, &before.requester, &asks, verdict)?;
     let detail = json!({"approval_id": id, "verdict": verdict, "tool": before.tool_name, "note": note});
     app.audit.event(&by.tenant, "approval_verdict", None, by, &detail).await?;
     let tx = tenant.begin().await.map_err(crate::unavailable)?;
@@ -172,6 +170,27 @@ pub async fn decide(app: &Arc<App>, by: &Actor, id: Uuid, verdict: Verdict, note
     app.audit.event(&by.tenant, event, None, by, &detail).await?;
     app.runs.wake();
     get(app, &by.tenant, id).await
+}
+
+/// Who may say yes. Anybody who may decide at all may say no.
+fn may_decide(by: &Actor, requester: &Value, asks: &Asks, verdict: Verdict) -> Result<()> {
+    if !by.may(Scope::Approve) {
+        return Err(Error::forbidden("approvals are decided by people and keys with the `approve` scope"));
+    }
+    if verdict == Verdict::Reject {
+        return Ok(());
+    }
+    if !asks.own && requester["id"] == json!(by.id) {
+        return Err(Error::forbidden("the policy wants somebody else than who asked to approve this"));
+    }
+    let role = by.role.map(|role| role.as_str()).unwrap_or_default();
+    if !asks.roles.is_empty() && !asks.roles.iter().any(|wanted| wanted == role) {
+        return Err(Error::forbidden(format!("the policy wants a person of the role {}", asks.roles.join(" or "))));
+    }
+    if asks.second_factor && !by.second_factor {
+        return Err(Error::forbidden("the policy wants a code of your second factor with this decision"));
+    }
+    Ok(())
 }
 
 /// One more yes. With the last that is needed, the run that carries the call out is committed too. None: it is not

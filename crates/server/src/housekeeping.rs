@@ -50,6 +50,7 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     app.audit.finish_interrupted().await?;
     approvals::tidy(app).await?;
     webhooks::tidy(app).await?;
+    store::sessions::purge(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     app.runs.purge(KEPT_RUNS).await?;
     Ok(())
 }

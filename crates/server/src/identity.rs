@@ -1,3 +1,10 @@
-//! Who may call.
+//! Who may call: keys of programs, and people who sign in.
 
 pub mod keys;
+pub mod people;
+pub mod sessions;
+mod passwords;
+mod tokens;
+mod totp;
+
+pub use passwords::Passwords;

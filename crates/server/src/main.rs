@@ -49,6 +49,9 @@ enum Command {
     /// Write the rules of what is allowed, asked and denied, and try them
     #[command(subcommand)]
     Policy(cli::policy::Command),
+    /// Invite people, give them roles, and let them in again
+    #[command(subcommand)]
+    User(cli::user::Command),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(cli::key::Command),
@@ -91,6 +94,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => cli::audit::run(file, command).await,
         Command::Approvals(command) => cli::approvals::run(file, command).await,
         Command::Policy(command) => cli::policy::run(file, command).await,
+        Command::User(command) => cli::user::run(file, command).await,
         Command::Key(command) => cli::key::run(file, command).await,
         Command::Doctor => cli::doctor::run(file).await,
         Command::Migrate => cli::migrate::run(file).await,

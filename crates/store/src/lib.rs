@@ -32,6 +32,8 @@ pub mod locks;
 pub mod vault;
 pub mod webhooks;
 pub mod policy_rules;
+pub mod people;
+pub mod sessions;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -38,9 +38,9 @@ pub async fn put_key(tenant: &Tenant, key: &TenantKey, now: DateTime<Utc>) -> Re
 pub async fn drop_unused_keys(tenant: &Tenant, current: &str) -> Result<()> {
     let mut sql = tenant.sql("DELETE FROM tenant_keys WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND key_id <> ").bind(current);
-    for table in ["credentials", "oauth_tokens"] {
-        sql.push(" AND key_id NOT IN (SELECT key_id FROM ").push(table).push(" WHERE tenant_id = ");
-        sql.bind(tenant.id()).push(")");
+    for (table, column) in [("credentials", "key_id"), ("oauth_tokens", "key_id"), ("people", "totp_key_id")] {
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM ").push(table).push(" u WHERE u.tenant_id = ").bind(tenant.id());
+        sql.push(" AND u.").push(column).push(" = tenant_keys.key_id)");
     }
     tenant.write().execute_raw(sql.statement()).await?;
     Ok(())

@@ -7,11 +7,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Problem;
+use super::{Problem, cookie};
 use crate::actor::{Actor, Door};
 use crate::app::App;
 use crate::config::Server;
-use crate::identity::keys;
+use crate::identity::{keys, sessions};
 
 /// The names that this server answers to, against DNS rebinding and foreign pages.
 #[derive(Clone, Debug)]
@@ -82,10 +82,14 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
             "A key in the address ends up in logs; send it as `Authorization: Bearer …` or `X-API-Key`.",
         );
     }
-    let Some(key) = presented(request.headers()) else {
-        return unauthenticated("Send an API key as `Authorization: Bearer …` or `X-API-Key`.");
-    };
     let path = request.uri().path();
+    let Some(key) = presented(request.headers()) else {
+        return match cookie::read(&app, request.headers()).map(str::to_owned) {
+            // An agent is no person: MCP takes no cookie.
+            Some(value) if path != "/mcp" => signed_in(&app, &value, request, next).await,
+            _ => unauthenticated("Send an API key as `Authorization: Bearer …` or `X-API-Key`."),
+        };
+    };
     let door = if path.starts_with("/mcp/run/") || path.starts_with("/api/") { Door::Rest } else { Door::Mcp };
     let client = text(request.headers(), header::USER_AGENT).map(|client| client.chars().take(200).collect());
     match keys::verify(&app, key).await {
@@ -97,6 +101,21 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
             metrics::counter!("authentication_failures_total").increment(1);
             unauthenticated("The API key is not known, expired or revoked.")
         }
+        Err(e) => Problem::from(&e).into_response(),
+    }
+}
+
+/// The person behind a cookie. What changes something has to send the session's token as well, which a foreign page does
+/// not know.
+async fn signed_in(app: &Arc<App>, value: &str, mut request: Request, next: Next) -> Response {
+    let changes = !request.method().is_safe();
+    let csrf = request.headers().get("x-csrf-token").and_then(|sent| sent.to_str().ok());
+    match sessions::verify(app, value, changes, csrf).await {
+        Ok(Some(actor)) => {
+            request.extensions_mut().insert(actor);
+            next.run(request).await
+        }
+        Ok(None) => unauthenticated("The session has ended; sign in again."),
         Err(e) => Problem::from(&e).into_response(),
     }
 }

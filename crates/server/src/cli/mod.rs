@@ -17,6 +17,7 @@ pub mod serve;
 pub mod stdio;
 pub mod sync;
 pub mod tools;
+pub mod user;
 pub mod vault;
 
 use output::print;

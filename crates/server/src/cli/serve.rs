@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use server::config::LogFormat;
-use server::identity::keys;
+use server::identity::{keys, people};
 use server::serve::{Server, asked_to_end};
 
 pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
@@ -16,7 +16,7 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         config.log.level = "warn".into();
     }
     let server = Server::start(super::open(config, true).await?).await?;
-    welcome(&server);
+    welcome(&server, people::setup_link(&server.app).await?);
     tracing::info!(address = %server.address, "listening");
     asked_to_end().await;
     eprintln!("finishing running calls …");
@@ -25,12 +25,12 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints what a newcomer needs. A reader who has seen enough and closed the pipe ends nothing.
-fn welcome(server: &Server) {
-    let _ = std::io::stdout().write_all(welcome_text(server).as_bytes());
+fn welcome(server: &Server, setup: Option<String>) {
+    let _ = std::io::stdout().write_all(welcome_text(server, setup).as_bytes());
 }
 
 /// The address, the key, and configuration to paste.
-fn welcome_text(server: &Server) -> String {
+fn welcome_text(server: &Server, setup: Option<String>) -> String {
     let app = &server.app;
     // With PORT=0 only the listener knows the port.
     let url = if app.config.server.public_url.is_some() { app.config.public_url() } else { server.url() };
@@ -42,11 +42,13 @@ fn welcome_text(server: &Server) -> String {
     } else {
         ""
     };
+    let owner = setup.map(|path| format!("\n  Owner    open {url}{path} within a day, once, to sign in as the owner"));
+    let owner = owner.unwrap_or_default();
     format!(
         r#"{brand} is running.
 
   URL      {url}
-  API key  {key_line}{data}
+  API key  {key_line}{owner}{data}
 
 Connect an AI client:
 

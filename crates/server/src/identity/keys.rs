@@ -5,13 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use sdk::{Error, Result};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use store::api_keys::{self, NewApiKey};
 use store::entities::api_keys::Model;
 use subtle::ConstantTimeEq;
@@ -20,6 +17,8 @@ use uuid::Uuid;
 
 use crate::actor::{Actor, ActorKind, DEFAULT_TENANT, Door, Scope};
 use crate::app::App;
+
+use super::tokens::{digest, token};
 
 /// How long a key that was found may be used before it is looked up again. A revocation takes
 /// effect within this time.
@@ -204,17 +203,14 @@ fn actor(row: &Model) -> Actor {
         name: row.name.clone(),
         tenant: row.tenant_id.clone(),
         scopes: serde_json::from_value(row.scopes.clone()).unwrap_or_default(),
+        role: None,
+        second_factor: false,
         door: Door::Rest,
         client: None,
     }
 }
 
-/// SHA-256 in hex. Keys are random, so a slow hash would protect nothing.
-fn digest(key: &str) -> String {
-    hex::encode(Sha256::digest(key))
-}
-
-/// 32 random bytes behind a prefix that scanners for leaked keys can find.
+/// A prefix that scanners for leaked keys can find.
 fn random() -> Result<String> {
-    Ok(format!("emcp_{}", BASE64_URL_SAFE_NO_PAD.encode(crate::random::bytes::<32>()?)))
+    Ok(format!("emcp_{}", token()?))
 }

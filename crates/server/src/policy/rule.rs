@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::condition::Condition;
 use super::pattern::Pattern;
 use super::{Question, window::Window};
-use crate::actor::{Actor, ActorKind};
+use crate::actor::{Actor, ActorKind, Role};
 
 /// A rule of the policy: which calls it is about, and what it says to them. What is left out is everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -53,6 +53,9 @@ pub struct Asks {
     pub people: u8,
     /// Whether who asked may say yes as well.
     pub own: bool,
+    /// Whether who decides has to prove a second factor with the decision.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub second_factor: bool,
     /// How long it waits; silence is never consent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u32>,
@@ -60,7 +63,7 @@ pub struct Asks {
 
 impl Default for Asks {
     fn default() -> Asks {
-        Asks { roles: Vec::new(), people: 1, own: true, minutes: None }
+        Asks { roles: Vec::new(), people: 1, own: true, second_factor: false, minutes: None }
     }
 }
 
@@ -98,6 +101,9 @@ impl Ready {
             window.check().map_err(wrong)?;
         }
         let asks = rule.asks.as_ref();
+        if let Some(role) = asks.and_then(|asks| asks.roles.iter().find(|role| Role::parse(role).is_none())) {
+            return Err(wrong(format!("there is no role `{role}`; there are owner, admin, operator and viewer")));
+        }
         if asks.is_some_and(|asks| asks.people == 0) {
             return Err(wrong("at least one person has to say yes".into()));
         }

@@ -27,3 +27,4 @@ mod quotas;
 mod lost;
 mod webhooks;
 mod policy;
+mod identity;

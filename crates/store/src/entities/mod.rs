@@ -21,6 +21,7 @@ pub mod agent_decisions;
 pub mod recommendation_outcomes;
 pub mod webhook_events;
 pub mod policy_rules;
+pub mod people;
 
 pub use approvals::ApprovalState;
 pub use runs::RunState;

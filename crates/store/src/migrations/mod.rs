@@ -55,6 +55,7 @@ impl MigratorTrait for Migrator {
         all.push(same("m0070_rate_places", include_str!("rate_places.sql")));
         all.push(same("m0080_policy_rules", include_str!("policy_rules.sql")));
         all.push(same("m0081_approval_votes", include_str!("approval_votes.sql")));
+        all.push(same("m0082_people", include_str!("people.sql")));
         all
     }
 }

@@ -1,0 +1,92 @@
+//! People over HTTP, for those who manage them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::people::Change;
+use uuid::Uuid;
+
+use super::Problem;
+use super::session::read;
+use crate::actor::{Actor, Role, Scope};
+use crate::app::App;
+use crate::identity::people;
+
+pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
+    manages(&actor)?;
+    let people = people::list(&app, &actor).await.map_err(|e| Problem::from(&e))?;
+    Ok(Json(json!({"people": people})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invitation {
+    email: String,
+    name: String,
+    role: Role,
+}
+
+/// Invites somebody; the answer has the link, which is shown once.
+pub async fn invite(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let new: Invitation = read(&headers, &body)?;
+    let invited = people::invite(&app, &actor, &new.email, &new.name, new.role).await;
+    let (id, link) = invited.map_err(|e| Problem::from(&e))?;
+    Ok((StatusCode::CREATED, Json(json!({"id": id, "link": format!("{}{link}", app.config.public_url())}))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Changed {
+    name: Option<String>,
+    role: Option<Role>,
+    disabled: Option<bool>,
+}
+
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<Uuid>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let sent: Changed = read(&headers, &body)?;
+    let role = sent.role.map(|role| role.as_str().to_owned());
+    let change = Change { name: sent.name, role, disabled: sent.disabled };
+    let person = people::change(&app, &actor, id, change).await.map_err(|e| Problem::from(&e))?;
+    Ok(Json(json!(person)))
+}
+
+/// A new link for somebody who has lost the password.
+pub async fn reset(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Value>, Problem> {
+    let link = people::reset_link(&app, &actor, id).await.map_err(|e| Problem::from(&e))?;
+    Ok(Json(json!({"link": format!("{}{link}", app.config.public_url())})))
+}
+
+/// Removes a second factor: the own one, or that of somebody who has lost it.
+pub async fn remove_second_factor(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode, Problem> {
+    people::remove_second_factor(&app, &actor, id).await.map_err(|e| Problem::from(&e))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) fn manages(actor: &Actor) -> Result<(), Problem> {
+    let detail = "Only owners and admins see and change this.";
+    if actor.may(Scope::Manage) { Ok(()) } else { Err(Problem::new(StatusCode::FORBIDDEN, "denied", detail)) }
+}

@@ -1,0 +1,99 @@
+//! The policy's rules over HTTP: to see, change and try them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::people::manages;
+use super::session::read;
+use crate::actor::Actor;
+use crate::app::App;
+use crate::policy::{self, Decision, Question, Rule};
+
+pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
+    manages(&actor)?;
+    Ok(Json(json!({"rules": policy::list(&app, &actor).await.map_err(|e| Problem::from(&e))?})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Set {
+    rule: Rule,
+    position: Option<i64>,
+    #[serde(default = "on")]
+    enabled: bool,
+}
+
+fn on() -> bool {
+    true
+}
+
+pub async fn set(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    manages(&actor)?;
+    let sent: Set = read(&headers, &body)?;
+    let set = policy::put(&app, &actor, &name, sent.rule, sent.position, sent.enabled).await;
+    set.map_err(|e| Problem::from(&e))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    manages(&actor)?;
+    match policy::remove(&app, &actor, &name).await.map_err(|e| Problem::from(&e))? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("There is no rule `{name}`."))),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tried {
+    tool: String,
+    #[serde(default)]
+    arguments: Value,
+    /// As an agent of this name; without it as a person.
+    agent: Option<String>,
+    at: Option<DateTime<Utc>>,
+}
+
+/// What would be decided for a call, and why. Nothing is called.
+pub async fn test(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    manages(&actor)?;
+    let tried: Tried = read(&headers, &body)?;
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("There is no tool `{}`.", tried.tool));
+    let tool = app.tools.find(&tried.tool).ok_or_else(missing)?;
+    let caller = match tried.agent {
+        Some(name) => Actor { id: name.clone(), name, tenant: actor.tenant.clone(), ..Actor::stdio() },
+        None => actor,
+    };
+    let rules = app.policy.rules(&app.store.tenant(&caller.tenant)).await.map_err(|e| Problem::from(&e))?;
+    let at = tried.at.unwrap_or_else(|| app.clock.now());
+    let (decision, steps) = app.policy.explain(&rules, &Question::of(tool, &tried.arguments, &caller, at));
+    let (says, reason, asks) = match decision {
+        Decision::Allow => ("allow", None, None),
+        Decision::Ask(reason, asks) => ("ask", Some(reason), Some(asks)),
+        Decision::Deny(reason) => ("deny", Some(reason), None),
+    };
+    Ok(Json(json!({"decision": says, "reason": reason, "asks": asks, "rules": steps})))
+}

@@ -1,0 +1,135 @@
+//! Signing in and out, and what a person does with the own account.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Problem, cookie, run};
+use crate::actor::Actor;
+use crate::app::App;
+use crate::identity::people;
+use crate::identity::sessions::{self, Credentials, Outcome};
+
+/// Signs in. 401 says nothing about who is known here; 403 `second_factor_needed`: the password is right, send the code
+/// too.
+pub async fn sign_in(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    if let Err(wait) = app.attempts.check(&address.ip().to_string()) {
+        let detail = "Too many attempts from this address.";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1));
+    }
+    let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    match sessions::sign_in(&app, read::<Credentials>(&headers, &body)?, client).await.map_err(|e| Problem::from(&e))? {
+        Outcome::NeedsCode => {
+            let detail = "The password is right. Send the code of your second factor as well.";
+            Err(Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", detail))
+        }
+        Outcome::SignedIn(session) => {
+            let body = Json(json!({"person": session.person, "csrf": session.csrf}));
+            let mut response = body.into_response();
+            let set = cookie::set(&app, Some(&session.cookie));
+            response.headers_mut().extend(set.map(|value| (header::SET_COOKIE, value)));
+            Ok(response)
+        }
+    }
+}
+
+/// Who is signed in, and the token that changes need.
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let csrf = match cookie::read(&app, &headers) {
+        Some(value) => sessions::current(&app, value).await.map_err(|e| Problem::from(&e))?.map(|session| session.csrf),
+        None => None,
+    };
+    Ok(Json(json!({"caller": actor, "scopes": actor.scopes, "csrf": csrf})))
+}
+
+pub async fn sign_out(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if let Some(value) = cookie::read(&app, &headers) {
+        sessions::sign_out(&app, &actor, value).await.map_err(|e| Problem::from(&e))?;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().extend(cookie::set(&app, None).map(|value| (header::SET_COOKIE, value)));
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    old: String,
+    new: String,
+}
+
+/// Changes the own password; every session ends.
+pub async fn change_password(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let sent: NewPassword = read(&headers, &body)?;
+    let person = own(&app, &actor).await?;
+    let changed = sessions::change_password(&app, &actor, &person, &sent.old, &sent.new).await;
+    changed.map_err(|e| Problem::from(&e))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Begins a second factor: the address for an authenticator app.
+pub async fn begin_second_factor(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Json<Value>, Problem> {
+    let person = own(&app, &actor).await?;
+    let address = people::begin_second_factor(&app, &person).await.map_err(|e| Problem::from(&e))?;
+    Ok(Json(json!({"otpauth": address})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Code {
+    code: String,
+}
+
+/// The first code of the app; from now on one is asked for.
+pub async fn confirm_second_factor(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let (sent, person) = (read::<Code>(&headers, &body)?, own(&app, &actor).await?);
+    people::confirm_second_factor(&app, &person, &sent.code).await.map_err(|e| Problem::from(&e))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The signed-in person. A key is none.
+pub(super) async fn own(app: &Arc<App>, actor: &Actor) -> Result<store::people::Person, Problem> {
+    let id: Option<Uuid> = actor.role.and_then(|_| actor.id.parse().ok());
+    let nobody = || Problem::new(StatusCode::FORBIDDEN, "denied", "Only a person who has signed in has an account.");
+    people::get(app, actor, id.ok_or_else(nobody)?).await.map_err(|e| Problem::from(&e))
+}
+
+/// The JSON body, whose faults are named.
+pub(super) fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Problem> {
+    serde_json::from_value(run::arguments(headers, body)?)
+        .map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", e.to_string()))
+}

@@ -1,0 +1,206 @@
+//! People: the first owner, who is invited, what role they have. Passwords are set by links that are good once.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use sdk::{Error, Result};
+use serde_json::json;
+use store::people::{self as rows, Change, Changed, NewPerson, Person};
+use uuid::Uuid;
+
+use super::tokens;
+use crate::actor::{Actor, DEFAULT_TENANT, Role, Scope};
+use crate::app::App;
+
+pub use super::totp::{begin as begin_second_factor, confirm as confirm_second_factor, verify as verify_second_factor};
+
+/// How long a link is good.
+const LINK_HOURS: i64 = 24;
+
+/// The link that makes whoever opens it the first owner; `None`: there is somebody already.
+pub async fn setup_link(app: &Arc<App>) -> Result<Option<String>> {
+    let tenant = app.store.tenant(DEFAULT_TENANT);
+    if rows::any(&tenant).await.map_err(crate::unavailable)? {
+        return Ok(None);
+    }
+    link(app, &tenant, None).await.map(Some)
+}
+
+/// Adds a person, who sets a password with the link.
+pub async fn invite(app: &Arc<App>, by: &Actor, email: &str, name: &str, role: Role) -> Result<(Uuid, String)> {
+    may_manage(by, role)?;
+    let new = NewPerson {
+        id: Uuid::now_v7(),
+        email: address(email)?,
+        name: named(name)?,
+        role: role.as_str().into(),
+        password_hash: None,
+    };
+    let tenant = app.store.tenant(&by.tenant);
+    let detail = json!({"person": new.id, "email": new.email, "role": role});
+    app.audit.event(&by.tenant, "person_invited", None, by, &detail).await?;
+    if !rows::add(&tenant, &new, app.clock.now()).await.map_err(crate::unavailable)? {
+        return Err(Error::conflict(format!("{} is there already", new.email)));
+    }
+    Ok((new.id, link(app, &tenant, Some(new.id)).await?))
+}
+
+/// A new link for somebody who has lost the password, or the invitation.
+pub async fn reset_link(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<String> {
+    let person = get(app, by, id).await?;
+    may_manage(by, role_of(&person))?;
+    app.audit.event(&by.tenant, "password_link_made", None, by, &json!({"person": id})).await?;
+    link(app, &app.store.tenant(&by.tenant), Some(id)).await
+}
+
+/// Changes a name, a role, or whether somebody may sign in. The last owner stays.
+pub async fn change(app: &Arc<App>, by: &Actor, id: Uuid, change: Change) -> Result<Person> {
+    let person = get(app, by, id).await?;
+    may_manage(by, role_of(&person))?;
+    if let Some(role) = &change.role {
+        let there_is_none = || Error::invalid_input(format!("there is no role `{role}`"));
+        may_manage(by, Role::parse(role).ok_or_else(there_is_none)?)?;
+    }
+    let detail = json!({"person": id, "name": change.name, "role": change.role, "disabled": change.disabled});
+    app.audit.event(&by.tenant, "person_changed", None, by, &detail).await?;
+    match rows::change(&app.store.tenant(&by.tenant), id, &change, app.clock.now()).await.map_err(crate::unavailable)? {
+        Changed::Done => get(app, by, id).await,
+        Changed::Missing => Err(missing(id)),
+        Changed::LastOwner => Err(Error::conflict("a business needs an owner; make somebody else one first")),
+    }
+}
+
+/// Removes a second factor, of oneself or of somebody who has lost it.
+pub async fn remove_second_factor(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<()> {
+    let person = get(app, by, id).await?;
+    if by.id != id.to_string() {
+        may_manage(by, role_of(&person))?;
+    }
+    app.audit.event(&by.tenant, "second_factor_removed", None, by, &json!({"person": id})).await?;
+    rows::set_totp(&app.store.tenant(&by.tenant), id, None).await.map_err(crate::unavailable)
+}
+
+pub async fn list(app: &Arc<App>, by: &Actor) -> Result<Vec<Person>> {
+    rows::list(&app.store.tenant(&by.tenant)).await.map_err(crate::unavailable)
+}
+
+pub async fn get(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<Person> {
+    let found = rows::get(&app.store.tenant(&by.tenant), id).await.map_err(crate::unavailable)?;
+    found.ok_or_else(|| missing(id))
+}
+
+/// What a link is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Purpose {
+    /// Whoever opens it becomes the first owner.
+    FirstOwner,
+    /// This person sets a password.
+    Password(Person),
+}
+
+/// Looks at a link; it stays good. `None`: it is not, or not any more.
+pub async fn purpose(app: &Arc<App>, token: &str) -> Result<Option<Purpose>> {
+    let link = rows::link(&app.store.system(), &tokens::digest(token), app.clock.now()).await;
+    let Some(link) = link.map_err(crate::unavailable)? else { return Ok(None) };
+    let Some(id) = link.person_id else { return Ok(Some(Purpose::FirstOwner)) };
+    let person = rows::get(&app.store.tenant(&link.tenant_id), id).await.map_err(crate::unavailable)?;
+    Ok(person.map(Purpose::Password))
+}
+
+/// What is filled in behind a link.
+#[derive(Clone, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Filled {
+    pub email: String,
+    pub name: String,
+    pub password: String,
+}
+
+/// Uses a link: sets the password, and makes the first owner.
+pub async fn use_link(app: &Arc<App>, token: &str, filled: Filled) -> Result<Uuid> {
+    let gone = || Error::not_found("this link is not good any more; ask for a new one");
+    let purpose = purpose(app, token).await?.ok_or_else(gone)?;
+    let (email, first) = match &purpose {
+        Purpose::Password(person) => (person.email.clone(), None),
+        Purpose::FirstOwner => {
+            let (email, name) = (address(&filled.email)?, named(&filled.name)?);
+            (email.clone(), Some((email, name)))
+        }
+    };
+    let hash = app.passwords.hash(&filled.password, &email).await?;
+    let first = first.map(|(email, name)| NewPerson {
+        id: Uuid::now_v7(),
+        email,
+        name,
+        role: Role::Owner.as_str().into(),
+        password_hash: Some(hash.clone()),
+    });
+    let tenant = match &purpose {
+        Purpose::Password(person) => app.store.tenant(&person.tenant_id),
+        Purpose::FirstOwner => app.store.tenant(DEFAULT_TENANT),
+    };
+    let used = rows::use_link(&tenant, &tokens::digest(token), &hash, first.as_ref(), app.clock.now()).await;
+    let id = used.map_err(crate::unavailable)?.ok_or_else(gone)?;
+    let person = rows::get(&tenant, id).await.map_err(crate::unavailable)?.ok_or_else(|| missing(id))?;
+    let event = if first.is_some() { "first_owner_made" } else { "password_set" };
+    app.audit.event(tenant.id(), event, None, &actor(&person), &json!({"person": id, "email": email})).await?;
+    Ok(id)
+}
+
+async fn link(app: &Arc<App>, tenant: &store::Tenant, person: Option<Uuid>) -> Result<String> {
+    let token = tokens::token()?;
+    let until = app.clock.now() + Duration::hours(LINK_HOURS);
+    rows::put_link(tenant, &tokens::digest(&token), person, until).await.map_err(crate::unavailable)?;
+    Ok(format!("/welcome/{token}"))
+}
+
+/// The caller that a signed-in person is.
+pub(super) fn actor(person: &Person) -> Actor {
+    let role = role_of(person);
+    Actor {
+        id: person.id.to_string(),
+        name: person.name.clone(),
+        tenant: person.tenant_id.clone(),
+        scopes: role.scopes(),
+        role: Some(role),
+        second_factor: false,
+        door: crate::actor::Door::Dashboard,
+        ..Actor::terminal()
+    }
+}
+
+/// A role that is not known any more may only look.
+pub fn role_of(person: &Person) -> Role {
+    Role::parse(&person.role).unwrap_or(Role::Viewer)
+}
+
+/// Who manages people; owners are managed by owners.
+fn may_manage(by: &Actor, role: Role) -> Result<()> {
+    if !by.may(Scope::Manage) {
+        return Err(Error::forbidden("only owners and admins manage people"));
+    }
+    if role == Role::Owner && by.role != Some(Role::Owner) {
+        return Err(Error::forbidden("only an owner manages owners"));
+    }
+    Ok(())
+}
+
+fn address(email: &str) -> Result<String> {
+    let email = email.trim().to_lowercase();
+    let parts = email.split_once('@').filter(|(name, host)| !name.is_empty() && host.contains('.'));
+    let is_plain = email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    match parts {
+        Some(_) if is_plain => Ok(email),
+        _ => Err(Error::invalid_input("email: this is no e-mail address")),
+    }
+}
+
+fn named(name: &str) -> Result<String> {
+    let name = name.trim();
+    let length = name.chars().count();
+    if (1..=100).contains(&length) { Ok(name.to_owned()) } else { Err(Error::invalid_input("name: 1 to 100 letters")) }
+}
+
+fn missing(id: Uuid) -> Error {
+    Error::not_found(format!("there is no person {id}"))
+}

@@ -1,0 +1,162 @@
+//! Signing in: a cookie that says nothing, kept as a hash, and a token beside it that a foreign page cannot send.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use sdk::{Error, Result};
+use serde_json::json;
+use store::people::{self, Person};
+use store::sessions::{self as rows, NewSession, Session};
+use subtle::ConstantTimeEq;
+
+use super::people::{actor, role_of, verify_second_factor};
+use super::tokens;
+use crate::actor::{Actor, Role};
+use crate::app::App;
+
+/// A session ends this long after it began, and this long after it was last used.
+const DAYS: i64 = 7;
+const IDLE_HOURS: i64 = 24;
+/// Wrong passwords in a row before nobody may try for a while.
+const FAILURES: i64 = 5;
+/// The longest while, in minutes.
+const LONGEST_LOCK: i64 = 60;
+/// A use is noted at most so often.
+const NOTED: Duration = Duration::minutes(1);
+
+/// What somebody sends to sign in.
+#[derive(Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    pub email: String,
+    pub password: String,
+    /// Of the second factor, where there is one.
+    pub code: Option<String>,
+}
+
+/// A session that has begun: the cookie's value, and what its pages send with every change.
+pub struct SignedIn {
+    pub cookie: String,
+    pub csrf: String,
+    pub person: Person,
+}
+
+/// What came of signing in.
+pub enum Outcome {
+    SignedIn(Box<SignedIn>),
+    /// The password is right; now the code.
+    NeedsCode,
+}
+
+/// Signs a person in. Whatever is wrong, the answer is the same and takes as long: it tells nobody who is known here.
+pub async fn sign_in(app: &Arc<App>, sent: Credentials, client: Option<&str>) -> Result<Outcome> {
+    let email = sent.email.trim().to_lowercase();
+    let found = people::by_email(&app.store.system(), &email).await.map_err(crate::unavailable)?;
+    let known = found.into_iter().find(|person| person.disabled_at.is_none());
+    let hash = known.as_ref().and_then(|person| person.password_hash.clone());
+    let is_right = app.passwords.verify(&sent.password, hash.as_deref()).await?;
+    let Some(known) = known else { return Err(refused()) };
+    // Read again: many guesses at once must not all be judged by what stood there before the first.
+    let (tenant, now) = (app.store.tenant(&known.tenant_id), app.clock.now());
+    let Some(person) = people::get(&tenant, known.id).await.map_err(crate::unavailable)? else { return Err(refused()) };
+    if person.locked_until.is_some_and(|until| until > now) {
+        return Err(refused());
+    }
+    if !is_right {
+        return Err(failed(app, &person, now).await?);
+    }
+    if person.totp_since.is_some() {
+        let Some(code) = &sent.code else { return Ok(Outcome::NeedsCode) };
+        if !verify_second_factor(app, &person, code).await? {
+            return Err(failed(app, &person, now).await?);
+        }
+    }
+    begin(app, person, client, now).await.map(|session| Outcome::SignedIn(Box::new(session)))
+}
+
+async fn begin(app: &Arc<App>, person: Person, client: Option<&str>, now: DateTime<Utc>) -> Result<SignedIn> {
+    let (cookie, csrf, tenant) = (tokens::token()?, tokens::token()?, app.store.tenant(&person.tenant_id));
+    app.audit.event(tenant.id(), "signed_in", None, &actor(&person), &json!({"person": person.id})).await?;
+    let new = NewSession {
+        token_hash: &tokens::digest(&cookie),
+        person: person.id,
+        csrf: &csrf,
+        client,
+        expires_at: now + Duration::days(DAYS),
+    };
+    rows::begin(&tenant, new, now).await.map_err(crate::unavailable)?;
+    people::note_login(&tenant, person.id, now).await.map_err(crate::unavailable)?;
+    Ok(SignedIn { cookie, csrf, person })
+}
+
+/// Counts a wrong password or code; the fifth in a row locks, each further one for twice as long.
+async fn failed(app: &Arc<App>, person: &Person, now: DateTime<Utc>) -> Result<Error> {
+    metrics::counter!("authentication_failures_total").increment(1);
+    let tenant = app.store.tenant(&person.tenant_id);
+    let over = person.failures + 1 - FAILURES;
+    let until = (over >= 0).then(|| now + Duration::minutes((1_i64 << over.min(10)).min(LONGEST_LOCK)));
+    people::note_failure(&tenant, person.id, until).await.map_err(crate::unavailable)?;
+    if until.is_some() {
+        let detail = json!({"person": person.id, "until": until, "failures": person.failures + 1});
+        app.audit.event(tenant.id(), "locked_out", None, &actor(person), &detail).await?;
+    }
+    Ok(refused())
+}
+
+fn refused() -> Error {
+    Error::unauthenticated(
+        "the e-mail address, the password or the code is wrong, or there were too many wrong ones; wait some minutes",
+    )
+}
+
+/// The person behind a cookie. `csrf` is what a request that changes something sent beside it.
+pub async fn verify(app: &Arc<App>, cookie: &str, changes: bool, csrf: Option<&str>) -> Result<Option<Actor>> {
+    let Some(session) = current(app, cookie).await? else { return Ok(None) };
+    let same = || csrf.is_some_and(|sent| bool::from(sent.as_bytes().ct_eq(session.csrf.as_bytes())));
+    if changes && !same() {
+        return Err(Error::forbidden("a change needs the session's token in X-CSRF-Token; GET /api/v1/session has it"));
+    }
+    let role = Role::parse(&session.role).unwrap_or(Role::Viewer);
+    Ok(Some(Actor {
+        id: session.person_id.to_string(),
+        name: session.name,
+        tenant: session.tenant_id,
+        scopes: role.scopes(),
+        role: Some(role),
+        second_factor: false,
+        door: crate::actor::Door::Dashboard,
+        ..Actor::terminal()
+    }))
+}
+
+/// The session of a cookie, if it has not ended.
+pub async fn current(app: &Arc<App>, cookie: &str) -> Result<Option<Session>> {
+    let (hash, now) = (tokens::digest(cookie), app.clock.now());
+    let found = rows::by_hash(&app.store.system(), &hash, now).await.map_err(crate::unavailable)?;
+    let Some(session) = found.filter(|session| session.seen_at > now - Duration::hours(IDLE_HOURS)) else {
+        return Ok(None);
+    };
+    if session.seen_at < now - NOTED {
+        rows::touch(&app.store.tenant(&session.tenant_id), &hash, now).await.map_err(crate::unavailable)?;
+    }
+    Ok(Some(session))
+}
+
+/// Ends the session of a cookie.
+pub async fn sign_out(app: &Arc<App>, by: &Actor, cookie: &str) -> Result<()> {
+    rows::end(&app.store.tenant(&by.tenant), &tokens::digest(cookie)).await.map_err(crate::unavailable)?;
+    app.audit.event(&by.tenant, "signed_out", None, by, &json!({})).await
+}
+
+/// A new password, with the old one; every session ends.
+pub async fn change_password(app: &Arc<App>, by: &Actor, person: &Person, old: &str, new: &str) -> Result<()> {
+    if !app.passwords.verify(old, person.password_hash.as_deref()).await? {
+        return Err(failed(app, person, app.clock.now()).await?);
+    }
+    let hash = app.passwords.hash(new, &person.email).await?;
+    app.audit
+        .event(&by.tenant, "password_set", None, by, &json!({"person": person.id, "role": role_of(person)}))
+        .await?;
+    people::set_password(&app.store.tenant(&by.tenant), person.id, &hash).await.map_err(crate::unavailable)?;
+    Ok(())
+}
