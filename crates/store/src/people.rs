@@ -153,20 +153,27 @@ async fn set_password_in(tx: &Tx, id: Uuid, hash: &str) -> Result<bool> {
     Ok(set)
 }
 
-/// A second factor: the vault's key and what it sealed. `since` is when it was proven.
+/// A second factor: the vault's key and what it sealed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Totp {
     pub key_id: String,
     pub sealed: Vec<u8>,
-    pub since: Option<DateTime<Utc>>,
 }
 
+/// Keeps a second factor, which counts from its first code on, or removes it.
 pub async fn set_totp(tenant: &Tenant, id: Uuid, totp: Option<&Totp>) -> Result<()> {
-    let mut sql = tenant.sql("UPDATE people SET totp_step = NULL, totp_key_id = ");
+    let mut sql = tenant.sql("UPDATE people SET totp_step = NULL, totp_since = NULL, totp_key_id = ");
     sql.bind(totp.map(|totp| totp.key_id.clone())).push(", totp_sealed = ");
-    sql.bind(totp.map(|totp| totp.sealed.clone())).push(", totp_since = ");
-    sql.bind(totp.and_then(|totp| totp.since).map(micros)).push(" WHERE tenant_id = ").bind(tenant.id());
+    sql.bind(totp.map(|totp| totp.sealed.clone())).push(" WHERE tenant_id = ").bind(tenant.id());
     sql.push(" AND id = ").bind(id);
+    tenant.write().execute_raw(sql.statement()).await?;
+    Ok(())
+}
+
+/// From now on a code is asked for.
+pub async fn confirm_totp(tenant: &Tenant, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let mut sql = tenant.sql("UPDATE people SET totp_since = ");
+    sql.bind(micros(now)).push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND id = ").bind(id);
     tenant.write().execute_raw(sql.statement()).await?;
     Ok(())
 }

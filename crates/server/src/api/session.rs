@@ -31,7 +31,7 @@ pub async fn sign_in(
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1));
     }
     let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    match sessions::sign_in(&app, read::<Credentials>(&headers, &body)?, client).await.map_err(|e| Problem::from(&e))? {
+    match sessions::sign_in(&app, read::<Credentials>(&headers, &body)?, client).await.map_err(|e| refused(&e))? {
         Outcome::NeedsCode => {
             let detail = "The password is right. Send the code of your second factor as well.";
             Err(Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", detail))
@@ -43,6 +43,14 @@ pub async fn sign_in(
             response.headers_mut().extend(set.map(|value| (header::SET_COOKIE, value)));
             Ok(response)
         }
+    }
+}
+
+/// Here it is the caller who is not known; elsewhere it is we, at a vendor.
+fn refused(error: &sdk::Error) -> Problem {
+    match error.kind {
+        sdk::Kind::Unauthenticated => Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", error.message.clone()),
+        _ => Problem::from(error),
     }
 }
 
@@ -89,7 +97,7 @@ pub async fn change_password(
     let sent: NewPassword = read(&headers, &body)?;
     let person = own(&app, &actor).await?;
     let changed = sessions::change_password(&app, &actor, &person, &sent.old, &sent.new).await;
-    changed.map_err(|e| Problem::from(&e))?;
+    changed.map_err(|e| refused(&e))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -22,7 +22,7 @@ pub async fn begin(app: &App, person: &Person) -> Result<String> {
 async fn keep(app: &App, person: &Person, secret: &[u8]) -> Result<()> {
     let tenant = app.store.tenant(&person.tenant_id);
     let sealed = app.vault.current(&tenant).await?.seal(secret, &place(person))?;
-    let kept = Kept { key_id: sealed.key_id, sealed: sealed.bytes, since: None };
+    let kept = Kept { key_id: sealed.key_id, sealed: sealed.bytes };
     rows::set_totp(&tenant, person.id, Some(&kept)).await.map_err(crate::unavailable)
 }
 
@@ -46,12 +46,8 @@ pub async fn confirm(app: &App, person: &Person, code: &str) -> Result<()> {
     if !verify(app, person, code).await? {
         return Err(Error::forbidden("the code is not right"));
     }
-    let kept = Kept {
-        key_id: person.totp_key_id.clone().unwrap_or_default(),
-        sealed: person.totp_sealed.clone().unwrap_or_default(),
-        since: Some(app.clock.now()),
-    };
-    rows::set_totp(&app.store.tenant(&person.tenant_id), person.id, Some(&kept)).await.map_err(crate::unavailable)
+    let (tenant, now) = (app.store.tenant(&person.tenant_id), app.clock.now());
+    rows::confirm_totp(&tenant, person.id, now).await.map_err(crate::unavailable)
 }
 
 fn place(person: &Person) -> String {

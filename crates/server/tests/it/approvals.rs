@@ -183,7 +183,7 @@ async fn what_was_denied_since_stays_denied() {
                 approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
                 let view = settled(&server, id).await;
                 assert_eq!(view["state"], "failed", "{view}");
-                assert!(view["result"].to_string().contains("denies"), "{view}");
+                assert!(view["result"].to_string().contains("denied because"), "{view}");
             }
         }
         server.stop().await;
