@@ -1,5 +1,6 @@
 //! One folder an ecosystem: typed tools and sync streams over the vendors' HTTP APIs.
 
+mod address;
 mod cursor;
 mod json;
 mod path;

@@ -24,7 +24,7 @@ use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, St
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{json, path};
+use crate::{address, json, path};
 use operations::Operation;
 
 /// One selling partner's account in one region, opened for a call or a walk.
@@ -162,19 +162,14 @@ impl Connector for Amazon {
 impl Config {
     /// The configuration with an address that paths can be added to, and marketplaces that are there.
     fn checked(mut self) -> Result<Config> {
-        let wrong = |what: String| Err(Error::invalid_input(format!("configuration of amazon: {what}")));
-        let valid = url::Url::parse(&self.base_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        if !valid {
-            return wrong("base_url is not a web address".into());
-        }
-        self.base_url.truncate(self.base_url.trim_end_matches('/').len());
+        address::check(Amazon::ID, "base_url", &mut self.base_url)?;
         self.marketplace_ids.iter_mut().for_each(|id| *id = id.trim().to_owned());
         self.marketplace_ids.retain(|id| !id.is_empty());
         if self.marketplace_ids.is_empty() {
             self.marketplace_ids = Config::default().marketplace_ids;
         }
         if let Some(why) = marketplaces::misplaced(&self.base_url, &self.marketplace_ids) {
-            return wrong(why);
+            return Err(Error::invalid_input(format!("configuration of amazon: {why}")));
         }
         self.seller_id = self.seller_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
         self.order_history_days = self.order_history_days.clamp(1, 729);

@@ -22,7 +22,7 @@ use sdk::http::{Method, Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool};
 use serde::Deserialize;
 
-use crate::path;
+use crate::{address, path};
 
 /// One Cloudflare account, opened for a call or a walk.
 pub struct Cloudflare {
@@ -113,10 +113,7 @@ impl Connector for Cloudflare {
 impl Config {
     /// The configuration with a URL that paths can be added to.
     fn checked(mut self) -> Result<Config> {
-        if !url::Url::parse(&self.base_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-            return Err(Error::invalid_input("configuration of cloudflare: base_url is not a web address"));
-        }
-        self.base_url.truncate(self.base_url.trim_end_matches('/').len());
+        address::check(Cloudflare::ID, "base_url", &mut self.base_url)?;
         for id in [&mut self.zone_id, &mut self.account_id] {
             *id = id.take().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
         }

@@ -21,7 +21,7 @@ use sdk::http::{Method, Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool};
 use serde::Deserialize;
 
-use crate::path;
+use crate::{address, path};
 
 /// One GoDaddy account, opened for a call or a walk.
 pub struct GoDaddy {
@@ -135,10 +135,7 @@ impl Connector for GoDaddy {
 impl Config {
     /// The configuration with a URL that paths can be added to.
     fn checked(mut self) -> Result<Config> {
-        if !url::Url::parse(&self.base_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-            return Err(Error::invalid_input("configuration of godaddy: base_url is not a web address"));
-        }
-        self.base_url.truncate(self.base_url.trim_end_matches('/').len());
+        address::check(GoDaddy::ID, "base_url", &mut self.base_url)?;
         self.shopper_id = self.shopper_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
         Ok(self)
     }

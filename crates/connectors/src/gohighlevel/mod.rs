@@ -26,8 +26,8 @@ use sdk::{Account, Auth, Connector, Credentials, Error, Http, Kind, Limits, Resu
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{json, path};
 use auth::TOKEN;
+use crate::{address, json, path};
 
 /// One GoHighLevel location, opened for a call or a walk.
 pub struct GoHighLevel {
@@ -182,11 +182,7 @@ impl Config {
     /// The configuration with URLs that paths can be added to.
     fn checked(mut self) -> Result<Config> {
         for (name, url) in [("base_url", &mut self.base_url), ("v1_base_url", &mut self.v1_base_url)] {
-            let valid = url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-            if !valid {
-                return Err(Error::invalid_input(format!("configuration of gohighlevel: {name} is not a web address")));
-            }
-            url.truncate(url.trim_end_matches('/').len());
+            address::check(GoHighLevel::ID, name, url)?;
         }
         self.location_id = self.location_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
         Ok(self)

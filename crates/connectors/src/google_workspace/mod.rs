@@ -26,7 +26,7 @@ use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, St
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{json, path};
+use crate::{address, json, path};
 
 /// One Google account, opened for a call or a walk.
 pub struct GoogleWorkspace {
@@ -227,13 +227,7 @@ impl Config {
             ("calendar_url", &mut self.calendar_url),
         ];
         for (name, url) in urls {
-            let valid = url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-            if !valid {
-                return Err(Error::invalid_input(format!(
-                    "configuration of google_workspace: {name} is not a web address"
-                )));
-            }
-            url.truncate(url.trim_end_matches('/').len());
+            address::check(GoogleWorkspace::ID, name, url)?;
         }
         Ok(self)
     }

@@ -14,36 +14,17 @@ use crate::json;
 /// Writes a mail as a draft in Gmail; nothing is sent. Use it when a person shall read it first. With `reply_to` it
 /// joins that conversation. Answers the `draft`.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreateDraft {
-    /// Addresses, `ada@example.com` or `Ada Byron <ada@example.com>`; with `reply_to` its sender unless given.
-    #[serde(default)]
-    #[schemars(length(max = 50), inner(length(min = 3, max = 320)))]
-    to: Vec<String>,
-    /// Addresses that get a copy.
-    #[serde(default)]
-    #[schemars(length(max = 50), inner(length(min = 3, max = 320)))]
-    cc: Vec<String>,
-    /// Addresses that get a copy unseen by others.
-    #[serde(default)]
-    #[schemars(length(max = 50), inner(length(min = 3, max = 320)))]
-    bcc: Vec<String>,
-    /// The subject; with `reply_to` that of the conversation unless given.
-    #[schemars(length(min = 1, max = 250))]
-    subject: Option<String>,
-    /// Plain text.
-    #[schemars(length(min = 1, max = 50_000))]
-    body: String,
-    /// The id of the mail that this one answers.
-    #[schemars(length(min = 1, max = 128))]
-    reply_to: Option<String>,
-}
+pub struct CreateDraft(Wish);
 
 /// Sends a mail from the connected Gmail account. With `reply_to` it joins that conversation. Use `create_draft` when a
 /// person shall read it first. Answers the `message` that was sent.
 #[derive(Deserialize, JsonSchema)]
+pub struct SendEmail(Wish);
+
+/// The mail that is wanted.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SendEmail {
+struct Wish {
     /// Addresses, `ada@example.com` or `Ada Byron <ada@example.com>`; with `reply_to` its sender unless given.
     #[serde(default)]
     #[schemars(length(max = 50), inner(length(min = 3, max = 320)))]
@@ -105,7 +86,7 @@ pub struct SentMessage {
 }
 
 pub async fn create_draft(api: &GoogleWorkspace, args: CreateDraft) -> Result<Drafted> {
-    let letter = Letter::of(api, "create_draft", args).await?;
+    let letter = Letter::of(api, "create_draft", args.0).await?;
     let row = match drafted(api, &letter).await? {
         Some(row) => row,
         None => write(api, &letter).await?,
@@ -123,7 +104,7 @@ pub async fn create_draft(api: &GoogleWorkspace, args: CreateDraft) -> Result<Dr
 }
 
 pub async fn send(api: &GoogleWorkspace, args: SendEmail) -> Result<Sent> {
-    let letter = Letter::of(api, "send_email", args.draft()).await?;
+    let letter = Letter::of(api, "send_email", args.0).await?;
     if let Some(row) = sent_before(api, &letter).await? {
         return Ok(letter.sent(&row, true));
     }
@@ -153,13 +134,13 @@ pub async fn send(api: &GoogleWorkspace, args: SendEmail) -> Result<Sent> {
 }
 
 pub async fn plan_draft(api: &GoogleWorkspace, args: CreateDraft) -> Result<Plan> {
-    let letter = Letter::of(api, "create_draft", args).await?;
+    let letter = Letter::of(api, "create_draft", args.0).await?;
     let plan = Plan::new("write a draft; nothing is sent");
     Ok(letter.planned(plan))
 }
 
 pub async fn plan_send(api: &GoogleWorkspace, args: SendEmail) -> Result<Plan> {
-    let letter = Letter::of(api, "send_email", args.draft()).await?;
+    let letter = Letter::of(api, "send_email", args.0).await?;
     let count = letter.mail.to.len() + letter.mail.cc.len() + letter.mail.bcc.len();
     let plan = Plan::new(format!("send a mail to {count} {}", if count == 1 { "address" } else { "addresses" }));
     Ok(letter.planned(plan).note("a mail that was sent cannot be taken back"))
@@ -171,15 +152,8 @@ struct Letter {
     thread: Option<String>,
 }
 
-impl SendEmail {
-    fn draft(self) -> CreateDraft {
-        let SendEmail { to, cc, bcc, subject, body, reply_to } = self;
-        CreateDraft { to, cc, bcc, subject, body, reply_to }
-    }
-}
-
 impl Letter {
-    async fn of(api: &GoogleWorkspace, tool: &str, args: CreateDraft) -> Result<Letter> {
+    async fn of(api: &GoogleWorkspace, tool: &str, args: Wish) -> Result<Letter> {
         let given = json!([args.to, args.cc, args.bcc, args.subject, args.body, args.reply_to]).to_string();
         let effect = digest::of(api, &[tool, &given]);
         let mut letter = Letter {

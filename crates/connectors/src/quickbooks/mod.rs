@@ -27,7 +27,7 @@ use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, St
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{json, path};
+use crate::{address, json, path};
 use wire::Answer;
 
 /// One company in QuickBooks Online, opened for a call or a walk.
@@ -158,11 +158,7 @@ impl Connector for QuickBooks {
 impl Config {
     /// The configuration with an address that paths can be added to.
     fn checked(mut self) -> Result<Config> {
-        let valid = url::Url::parse(&self.base_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        if !valid {
-            return Err(Error::invalid_input("configuration of quickbooks: base_url is not a web address"));
-        }
-        self.base_url.truncate(self.base_url.trim_end_matches('/').len());
+        address::check(QuickBooks::ID, "base_url", &mut self.base_url)?;
         self.realm_id = self.realm_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
         Ok(self)
     }

@@ -13,7 +13,7 @@ use sdk::http::{Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Tool, Webhook};
 use serde::Deserialize;
 
-use crate::json;
+use crate::{address, json};
 
 /// One Slack workspace, opened for a call.
 pub struct Slack {
@@ -108,10 +108,7 @@ impl Connector for Slack {
 
 impl Config {
     fn checked(mut self) -> Result<Config> {
-        if !url::Url::parse(&self.base_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-            return Err(Error::invalid_input("configuration of slack: base_url is not a web address"));
-        }
-        self.base_url.truncate(self.base_url.trim_end_matches('/').len());
+        address::check(Slack::ID, "base_url", &mut self.base_url)?;
         Ok(self)
     }
 }

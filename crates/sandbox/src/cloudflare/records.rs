@@ -55,27 +55,37 @@ pub(crate) async fn patch(
     State(world): State<Arc<World>>,
     call: Call,
     OriginalUri(uri): OriginalUri,
-    Path((zone, id)): Path<(String, String)>,
+    Path(place): Path<(String, String)>,
     Body(body): Body,
 ) -> Reply {
-    let mut state = world.cloudflare();
-    let place = known(&state, &zone, uri.path())?;
-    let record = change(&mut state.zones[place], &id, &body, call.now)?;
-    written(&world, &mut state, place, &record, "update", call.now);
-    ok(record.shown())
+    edited(&world, &call, uri.path(), &place, &body, change)
 }
 
 pub(crate) async fn overwrite(
     State(world): State<Arc<World>>,
     call: Call,
     OriginalUri(uri): OriginalUri,
-    Path((zone, id)): Path<(String, String)>,
+    Path(place): Path<(String, String)>,
     Body(body): Body,
 ) -> Reply {
+    edited(&world, &call, uri.path(), &place, &body, replace)
+}
+
+type Edit = fn(&mut Zone, &str, &Map<String, Value>, Millis) -> Result<Record, Refusal>;
+
+/// Edits one record in the way of PATCH or of PUT.
+fn edited(
+    world: &World,
+    call: &Call,
+    path: &str,
+    (zone, id): &(String, String),
+    body: &Map<String, Value>,
+    edit: Edit,
+) -> Reply {
     let mut state = world.cloudflare();
-    let place = known(&state, &zone, uri.path())?;
-    let record = replace(&mut state.zones[place], &id, &body, call.now)?;
-    written(&world, &mut state, place, &record, "update", call.now);
+    let place = known(&state, zone, path)?;
+    let record = edit(&mut state.zones[place], id, body, call.now)?;
+    written(world, &mut state, place, &record, "update", call.now);
     ok(record.shown())
 }
 
