@@ -30,7 +30,7 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// change, the copy of the account before is put away.
     const ACCOUNT: &'static [&'static str] = &["base_url"];
 
-    /// Every way to authenticate; the first that a person has provided counts.
+    /// Every way to authenticate; the first that a person has provided counts, and beside keys all further keys.
     fn auth() -> Vec<Auth>;
     /// The vendor's request limits for one connection.
     fn limits() -> Limits;

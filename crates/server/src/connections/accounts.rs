@@ -285,20 +285,29 @@ fn pace(ecosystem: &str, set: &Value) -> Result<Limits> {
     Ok(Limits::window(most.ok_or_else(|| Error::invalid_input(wrong()))?, Duration::from_secs(1)))
 }
 
-/// The first way to authenticate that the environment has all secrets of.
+/// The first way to authenticate that the environment has all secrets of. Keys do not exclude each other, so that those
+/// of every further way with keys are added.
 fn configured(connector: &ErasedConnector, config: &Config) -> Option<(Auth, Credentials)> {
-    connector.auth.iter().find_map(|auth| {
-        let keys = match auth {
-            Auth::Keys(keys) => keys.to_vec(),
-            Auth::ServiceAccount(service) => vec![service.key],
-            Auth::OAuth2(oauth) => vec![oauth.client_id, oauth.client_secret, oauth.refresh_token?],
-        };
-        let all = keys.iter().try_fold(Credentials::new(), |credentials, key| {
-            let secret = config.secrets.get(key.env)?;
-            Some(credentials.with(key.name, secret.expose_secret()))
-        });
-        Some((auth.clone(), all?))
-    })
+    let first = connector.auth.iter().find(|auth| is_set(auth, config))?;
+    let keys = |auth: &&Auth| matches!(auth, Auth::Keys(_)) && is_set(auth, config);
+    let further = connector.auth.iter().filter(keys).filter(|_| matches!(first, Auth::Keys(_)));
+    let all = std::iter::once(first).chain(further).flat_map(keys_of).flatten();
+    let secrets = all.filter_map(|key| Some((key.name, config.secrets.get(key.env)?)));
+    let credentials = secrets.fold(Credentials::new(), |all, (name, secret)| all.with(name, secret.expose_secret()));
+    Some((first.clone(), credentials))
+}
+
+fn is_set(auth: &Auth, config: &Config) -> bool {
+    keys_of(auth).is_some_and(|keys| keys.iter().all(|key| config.secrets.contains_key(key.env)))
+}
+
+/// What the environment has to hold for a way; `None` where it alone never does.
+fn keys_of(auth: &Auth) -> Option<Vec<Key>> {
+    match auth {
+        Auth::Keys(keys) => Some(keys.to_vec()),
+        Auth::ServiceAccount(service) => Some(vec![service.key]),
+        Auth::OAuth2(oauth) => Some(vec![oauth.client_id, oauth.client_secret, oauth.refresh_token?]),
+    }
 }
 
 /// The secret of the connection, of the environment, or the one that the vendor has published.
@@ -330,5 +339,19 @@ mod tests {
             let error = pace("crm", &wrong).unwrap_err().to_string();
             assert!(error.contains("requests_per_second"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_keys_of_every_way_are_taken_together() {
+        let godaddy = connectors::all().into_iter().find(|connector| connector.id == "godaddy").unwrap();
+        let names = |set: &[&str]| {
+            let secrets = set.iter().map(|name| ((*name).to_owned(), "secret".into())).collect();
+            let config = Config { secrets, ..Config::default() };
+            configured(&godaddy, &config).map(|(_, credentials)| format!("{credentials:?}"))
+        };
+        let all = names(&["GODADDY_API_KEY", "GODADDY_API_SECRET", "GODADDY_TOKEN"]);
+        assert_eq!(all.as_deref(), Some(r#"{"key", "secret", "token"}"#));
+        assert_eq!(names(&["GODADDY_API_KEY", "GODADDY_TOKEN"]).as_deref(), Some(r#"{"token"}"#), "half a way is none");
+        assert_eq!(names(&["GODADDY_API_KEY"]), None);
     }
 }
