@@ -32,6 +32,7 @@ fn every_tool_has_a_case() {
     let cases = cases::all();
     for tool in support::connector().tools {
         assert!(cases.iter().any(|case| case.tool == tool.spec.name), "{} has no request test", tool.spec.name);
+        assert_eq!(tool.spec.dry_run, tool.spec.effect.is_outward(), "{}", tool.spec.name);
     }
 }
 

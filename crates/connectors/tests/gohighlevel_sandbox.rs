@@ -287,3 +287,59 @@ async fn a_wrong_key_and_a_wrong_location_are_told_apart() {
     let error = run(v2(&sandbox), "get_contact", missing).await.unwrap_err();
     assert_eq!(error.kind, Kind::NotFound, "{error}");
 }
+
+/// Every write tells what it would do; nothing happens, and what is so already is no change.
+#[tokio::test]
+async fn dry_runs_tell_the_difference_and_change_nothing() {
+    let sandbox = start().await;
+    let ids = sandbox.business().contact_ids();
+    sandbox.business().update_contact(3, json!({"city": "Dolomite", "tags": ["vip"]})).unwrap();
+    let contact = sandbox.business().contact(3).unwrap();
+    assert!(ids.contains(&contact["id"].as_str().unwrap().to_owned()));
+    let id = &contact["id"];
+    let deals = run(v2(&sandbox), "list_opportunities", json!({"limit": 1})).await.unwrap();
+    let deal = &deals["opportunities"][0];
+    let before = sandbox.business().effects().len();
+    let plan = async |tool: &str, mut arguments: Value| {
+        arguments["dry_run"] = json!(true);
+        let answer = run(v2(&sandbox), tool, arguments).await.unwrap_or_else(|error| panic!("{tool}: {error}"));
+        assert!(answer["plan"]["would"].as_str().unwrap().ends_with('.'), "{tool}: {answer}");
+        answer["plan"].clone()
+    };
+    let update = plan("update_contact", json!({"contact_id": id, "city": "Rome", "source": "fair"})).await;
+    let city = json!({"what": "city", "before": "Dolomite", "after": "Rome"});
+    assert!(update["changes"].as_array().unwrap().contains(&city), "{update}");
+    let same = plan("update_contact", json!({"contact_id": id, "city": "Dolomite"})).await;
+    assert_eq!(same["changes"], json!([]));
+    let added = plan("add_tags", json!({"contact_id": id, "tags": ["vip", "new-tag"]})).await;
+    assert_eq!(added["changes"], json!([{"what": "tag", "after": "new-tag"}]));
+    let removed = plan("remove_tags", json!({"contact_id": id, "tags": ["vip", "never"]})).await;
+    assert_eq!(removed["changes"], json!([{"what": "tag", "before": "vip"}]));
+    let found = plan("create_contact", json!({"first_name": "New", "email": contact["email"], "tags": ["a"]})).await;
+    assert!(found["would"].as_str().unwrap().starts_with("Update "), "{found}");
+    let made = plan("create_contact", json!({"first_name": "New", "email": "nobody@example.com"})).await;
+    assert_eq!(made["would"], "Create a contact.");
+    assert_eq!(made["changes"].as_array().unwrap().len(), 2, "{made}");
+    let note = plan("add_note", json!({"contact_id": id, "body": "Called"})).await;
+    assert_eq!(note["changes"], json!([{"what": "note", "after": {"body": "Called"}}]));
+    let task = plan("create_task", json!({"contact_id": id, "title": "Call", "due": "2026-12-01T15:00:00Z"})).await;
+    assert_eq!(task["changes"][0]["after"]["dueDate"], "2026-12-01T15:00:00Z");
+    let sms = plan("send_sms", json!({"contact_id": id, "message": "Hello"})).await;
+    assert_eq!(sms["changes"][0], json!({"what": "to", "after": contact["phone"]}), "{sms}");
+    let mail = plan("send_email", json!({"contact_id": id, "subject": "Hi", "body": "Hello"})).await;
+    assert!(mail.to_string().contains(contact["email"].as_str().unwrap()), "{mail}");
+    let sold =
+        plan("update_opportunity", json!({"opportunity_id": deal["id"], "name": "Another", "value": deal["value"]}))
+            .await;
+    assert_eq!(sold["changes"], json!([{"what": "name", "before": deal["name"], "after": "Another"}]));
+    let booked = run(v2(&sandbox), "list_appointments", json!({})).await.unwrap();
+    let calendar = &booked["calendars"][0]["id"];
+    let taken = json!({"calendar_id": calendar, "contact_id": id, "start": "2026-11-29T03:00:00Z", "dry_run": true});
+    let error = run(v2(&sandbox), "book_appointment", taken).await.unwrap_err();
+    let free = error.message.split("free near it: ").nth(1).unwrap().split(", ").next().unwrap().to_owned();
+    let booking = plan("book_appointment", json!({"calendar_id": calendar, "contact_id": id, "start": free})).await;
+    assert_eq!(booking["changes"][0]["what"], "appointment");
+    let gone = run(v2(&sandbox), "add_tags", json!({"contact_id": "nobody", "tags": ["a"], "dry_run": true})).await;
+    assert!(gone.is_err());
+    assert_eq!(sandbox.business().effects().len(), before, "nothing happened");
+}

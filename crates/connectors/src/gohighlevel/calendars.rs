@@ -3,11 +3,11 @@
 use chrono::{DateTime, Duration, FixedOffset, SecondsFormat, Utc};
 use futures::{StreamExt, TryStreamExt};
 use schemars::JsonSchema;
-use sdk::{Error, Result};
+use sdk::{Error, Plan, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{GoHighLevel, wire};
+use super::{GoHighLevel, plans, wire};
 use crate::json;
 
 /// Calendars that are asked at the same time.
@@ -126,28 +126,45 @@ pub async fn list(api: &GoHighLevel, args: ListAppointments) -> Result<Appointme
 }
 
 pub async fn book(api: &GoHighLevel, args: BookAppointment) -> Result<Booked> {
-    if args.end.is_some_and(|end| end <= args.start) {
-        return Err(Error::invalid_input("end: it must be after start"));
-    }
+    let body = args.body(api)?;
     check_free(api, &args.calendar_id, args.start).await?;
-    let time = |at: DateTime<FixedOffset>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let mut body = json!({
-        "calendarId": args.calendar_id,
-        "locationId": api.location()?,
-        "contactId": args.contact_id,
-        "startTime": time(args.start),
-    });
-    for (name, text) in [("endTime", args.end.map(time)), ("title", args.title), ("description", args.notes)] {
-        if let Some(text) = text {
-            body[name] = json!(text);
-        }
-    }
     let sent = api.post("/calendars/events/appointments", &[])?.json(&body).send().await;
     let answer: Value = sent
         .and_then(|r| r.json())
         .map_err(|e| wire::unknown(e, "look with list_appointments whether it is booked"))?;
     let row = ["appointment", "event"].iter().find_map(|key| answer.get(key)).unwrap_or(&answer);
     Ok(Booked { appointment: Appointment::of(row, None) })
+}
+
+pub async fn plan_booking(api: &GoHighLevel, args: BookAppointment) -> Result<Plan> {
+    let body = args.body(api)?;
+    check_free(api, &args.calendar_id, args.start).await?;
+    let row = plans::contact(api, &args.contact_id).await?;
+    let plan = Plan::new(format!("Book an appointment with {}.", plans::name(&row))).adds("appointment", body);
+    Ok(plan.note("GoHighLevel may write to the contact about it"))
+}
+
+impl BookAppointment {
+    fn body(&self, api: &GoHighLevel) -> Result<Value> {
+        if self.end.is_some_and(|end| end <= self.start) {
+            return Err(Error::invalid_input("end: it must be after start"));
+        }
+        let time = |at: DateTime<FixedOffset>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let mut body = json!({
+            "calendarId": self.calendar_id,
+            "locationId": api.location()?,
+            "contactId": self.contact_id,
+            "startTime": time(self.start),
+        });
+        let texts =
+            [("endTime", self.end.map(time)), ("title", self.title.clone()), ("description", self.notes.clone())];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                body[name] = json!(text);
+            }
+        }
+        Ok(body)
+    }
 }
 
 /// Refuses a start that is not among the free slots, and names some that are.

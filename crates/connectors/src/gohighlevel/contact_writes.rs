@@ -2,12 +2,12 @@
 
 use schemars::JsonSchema;
 use sdk::http::Method;
-use sdk::{Error, Result};
+use sdk::{Error, Plan, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::GoHighLevel;
 use super::contacts::Contact;
+use super::{GoHighLevel, plans};
 use crate::json;
 
 /// Creates a contact in GoHighLevel. If one with this e-mail or phone exists, it is updated instead and `new` is
@@ -188,10 +188,7 @@ pub struct Tags {
 }
 
 pub async fn create(api: &GoHighLevel, args: CreateContact) -> Result<CreatedContact> {
-    let known_by = args.email.is_some() || args.phone.is_some();
-    if !known_by && args.first_name.is_none() && args.last_name.is_none() {
-        return Err(Error::invalid_input("a contact needs an email, a phone or a name"));
-    }
+    let known_by = args.is_known_by_something()?;
     let mut body = args.fields(api);
     body.insert("locationId".into(), json!(api.location()?));
     body.insert("createNewIfDuplicateAllowed".into(), json!(false));
@@ -214,12 +211,23 @@ pub async fn create(api: &GoHighLevel, args: CreateContact) -> Result<CreatedCon
     Ok(CreatedContact { contact, new: json::flag(&answer, "new"), warning })
 }
 
+pub async fn plan_create(api: &GoHighLevel, args: CreateContact) -> Result<Plan> {
+    args.is_known_by_something()?;
+    let found = plans::duplicate(api, args.email.as_deref(), args.phone.as_deref()).await?;
+    let plan = match &found {
+        Some(row) => Plan::new(format!("Update {}, who has this e-mail address or phone number.", plans::name(row)))
+            .note("which contact is found follows the location's settings for duplicates"),
+        None => Plan::new("Create a contact."),
+    };
+    let row = found.unwrap_or_default();
+    let plan = plans::fields(plan, &row, &args.fields(api));
+    let plan = plans::own_fields(plan, &row, args.custom_fields.iter().map(CustomValue::pair));
+    Ok(plans::tags(&row, &args.tags, false).into_iter().fold(plan, |plan, tag| plan.adds("tag", tag)))
+}
+
 pub async fn update(api: &GoHighLevel, args: UpdateContact) -> Result<UpdatedContact> {
     // `tags` is never among the fields: the vendor would replace all tags by those sent.
-    let body = args.fields(api);
-    if body.is_empty() {
-        return Err(Error::invalid_input("nothing to change: give at least one field besides contact_id"));
-    }
+    let body = args.changes(api)?;
     let request = api.request(Method::PUT, "/contacts/{contact_id}", &[&args.contact_id])?;
     let answer: Value = request.json(&body).send().await?.json()?;
     let row = answer.get("contact").filter(|row| row.is_object()).unwrap_or(&Value::Null);
@@ -230,6 +238,14 @@ pub async fn update(api: &GoHighLevel, args: UpdateContact) -> Result<UpdatedCon
     Ok(UpdatedContact { contact })
 }
 
+pub async fn plan_update(api: &GoHighLevel, args: UpdateContact) -> Result<Plan> {
+    let changes = args.changes(api)?;
+    let row = plans::contact(api, &args.contact_id).await?;
+    let plan = Plan::new(format!("Change {}.", plans::name(&row)));
+    let plan = plans::fields(plan, &row, &changes);
+    Ok(plans::own_fields(plan, &row, args.custom_fields.iter().map(CustomValue::pair)))
+}
+
 pub async fn add_tags(api: &GoHighLevel, args: AddTags) -> Result<Tags> {
     let tags = change_tags(api, Method::POST, &args.contact_id, &args.tags).await?;
     Ok(Tags { contact_id: args.contact_id, tags })
@@ -238,6 +254,18 @@ pub async fn add_tags(api: &GoHighLevel, args: AddTags) -> Result<Tags> {
 pub async fn remove_tags(api: &GoHighLevel, args: RemoveTags) -> Result<Tags> {
     let tags = change_tags(api, Method::DELETE, &args.contact_id, &args.tags).await?;
     Ok(Tags { contact_id: args.contact_id, tags })
+}
+
+pub async fn plan_add_tags(api: &GoHighLevel, args: AddTags) -> Result<Plan> {
+    let row = plans::contact(api, &args.contact_id).await?;
+    let plan = Plan::new(format!("Add tags to {}.", plans::name(&row)));
+    Ok(plans::tags(&row, &args.tags, false).into_iter().fold(plan, |plan, tag| plan.adds("tag", tag)))
+}
+
+pub async fn plan_remove_tags(api: &GoHighLevel, args: RemoveTags) -> Result<Plan> {
+    let row = plans::contact(api, &args.contact_id).await?;
+    let plan = Plan::new(format!("Remove tags from {}.", plans::name(&row)));
+    Ok(plans::tags(&row, &args.tags, true).into_iter().fold(plan, |plan, tag| plan.removes("tag", tag)))
 }
 
 /// Tags are added after the upsert, because tags within it replace all that are there.
@@ -255,7 +283,22 @@ async fn change_tags(api: &GoHighLevel, method: Method, contact: &str, tags: &[S
     Ok(json::texts(&answer, "tags"))
 }
 
+impl CustomValue {
+    fn pair(&self) -> (&str, &str) {
+        (&self.id, &self.value)
+    }
+}
+
 impl CreateContact {
+    /// Whether the vendor can find the contact again; one that nothing is known of is refused.
+    fn is_known_by_something(&self) -> Result<bool> {
+        let known_by = self.email.is_some() || self.phone.is_some();
+        if !known_by && self.first_name.is_none() && self.last_name.is_none() {
+            return Err(Error::invalid_input("a contact needs an email, a phone or a name"));
+        }
+        Ok(known_by)
+    }
+
     /// The fields that were given, by the vendor's names.
     fn fields(&self, api: &GoHighLevel) -> Map<String, Value> {
         let texts = [
@@ -279,6 +322,15 @@ impl CreateContact {
 }
 
 impl UpdateContact {
+    /// What is to change, which must be something.
+    fn changes(&self, api: &GoHighLevel) -> Result<Map<String, Value>> {
+        let fields = self.fields(api);
+        if fields.is_empty() {
+            return Err(Error::invalid_input("nothing to change: give at least one field besides contact_id"));
+        }
+        Ok(fields)
+    }
+
     /// The fields that were given, by the vendor's names.
     fn fields(&self, api: &GoHighLevel) -> Map<String, Value> {
         let texts = [

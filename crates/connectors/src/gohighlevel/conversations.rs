@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
-use sdk::Result;
+use sdk::{Plan, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::contacts::Found;
-use super::{GoHighLevel, messages, wire};
+use super::{GoHighLevel, messages, plans, wire};
 use crate::{cursor, json};
 
 /// Conversations of GoHighLevel, the latest first; with `conversation_id` or `contact_id` the messages of that
@@ -163,6 +163,19 @@ pub async fn read(api: &GoHighLevel, args: ReadConversations) -> Result<Conversa
 
 pub async fn send_sms(api: &GoHighLevel, args: SendSms) -> Result<Sent> {
     send(api, &json!({"type": "SMS", "contactId": args.contact_id, "message": args.message})).await
+}
+
+pub async fn plan_sms(api: &GoHighLevel, args: SendSms) -> Result<Plan> {
+    let row = plans::contact(api, &args.contact_id).await?;
+    let plan = Plan::new(format!("Send an SMS to {}.", plans::name(&row)));
+    Ok(plans::message(plan, &row, "phone", "SMS", args.message.into()))
+}
+
+pub async fn plan_email(api: &GoHighLevel, args: SendEmail) -> Result<Plan> {
+    let row = plans::contact(api, &args.contact_id).await?;
+    let plan = Plan::new(format!("Send an e-mail to {}.", plans::name(&row))).adds("subject", args.subject);
+    let plan = args.cc.into_iter().fold(plan, |plan, copy| plan.adds("cc", copy));
+    Ok(plans::message(plan, &row, "email", "Email", sdk::text::cut(&args.body, 2_000).into()))
 }
 
 pub async fn send_email(api: &GoHighLevel, args: SendEmail) -> Result<Sent> {

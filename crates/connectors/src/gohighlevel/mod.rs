@@ -9,6 +9,7 @@ mod v1;
 mod contacts;
 mod contact_writes;
 mod notes;
+mod plans;
 mod opportunities;
 mod digest;
 mod messages;
@@ -141,21 +142,23 @@ impl Connector for GoHighLevel {
         vec![
             Tool::read("read_contacts", contacts::read),
             Tool::read("get_contact", contacts::get),
-            Tool::write("create_contact", contact_writes::create),
-            Tool::write("update_contact", contact_writes::update).idempotent(),
-            Tool::write("add_tags", contact_writes::add_tags).idempotent(),
-            Tool::write("remove_tags", contact_writes::remove_tags).idempotent(),
-            Tool::write("add_note", notes::add),
-            Tool::write("create_task", notes::create_task),
-            Tool::write("send_sms", conversations::send_sms),
-            Tool::write("send_email", conversations::send_email),
+            Tool::write("create_contact", contact_writes::create).planned(contact_writes::plan_create),
+            Tool::write("update_contact", contact_writes::update).planned(contact_writes::plan_update).idempotent(),
+            Tool::write("add_tags", contact_writes::add_tags).planned(contact_writes::plan_add_tags).idempotent(),
+            Tool::write("remove_tags", contact_writes::remove_tags)
+                .planned(contact_writes::plan_remove_tags)
+                .idempotent(),
+            Tool::write("add_note", notes::add).planned(notes::plan_note),
+            Tool::write("create_task", notes::create_task).planned(notes::plan_task),
+            Tool::write("send_sms", conversations::send_sms).planned(conversations::plan_sms),
+            Tool::write("send_email", conversations::send_email).planned(conversations::plan_email),
             Tool::read("list_pipelines", opportunities::list_pipelines),
             Tool::read("pipeline_digest", digest::digest),
             Tool::read("list_opportunities", opportunities::list),
-            Tool::write("update_opportunity", opportunities::update).idempotent(),
+            Tool::write("update_opportunity", opportunities::update).planned(opportunities::plan_update).idempotent(),
             Tool::read("read_conversations", conversations::read),
             Tool::read("list_appointments", calendars::list),
-            Tool::write("book_appointment", calendars::book),
+            Tool::write("book_appointment", calendars::book).planned(calendars::plan_booking),
         ]
     }
 

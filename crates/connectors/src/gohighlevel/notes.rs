@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
-use sdk::Result;
+use sdk::{Plan, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{GoHighLevel, wire};
+use super::{GoHighLevel, plans, wire};
 use crate::json;
 
 /// Writes a note on a GoHighLevel contact, visible to the whole team. Use it to keep what was said or agreed. Answers
@@ -81,10 +81,7 @@ pub struct Task {
 }
 
 pub async fn add(api: &GoHighLevel, args: AddNote) -> Result<WrittenNote> {
-    let mut body = json!({"body": args.body});
-    if let Some(title) = &args.title {
-        body["title"] = json!(title);
-    }
+    let body = args.body();
     let sent = api.post("/contacts/{contact_id}/notes", &[&args.contact_id])?.json(&body).send().await;
     let answer: Value =
         sent.and_then(|r| r.json()).map_err(|e| wire::unknown(e, "look at the contact's notes in GoHighLevel"))?;
@@ -99,17 +96,13 @@ pub async fn add(api: &GoHighLevel, args: AddNote) -> Result<WrittenNote> {
     })
 }
 
+pub async fn plan_note(api: &GoHighLevel, args: AddNote) -> Result<Plan> {
+    let row = plans::contact(api, &args.contact_id).await?;
+    Ok(Plan::new(format!("Write a note on {}.", plans::name(&row))).adds("note", args.body()))
+}
+
 pub async fn create_task(api: &GoHighLevel, args: CreateTask) -> Result<CreatedTask> {
-    let mut body = json!({
-        "title": args.title,
-        "dueDate": args.due.to_rfc3339_opts(SecondsFormat::Secs, true),
-        "completed": false,
-    });
-    for (name, text) in [("body", &args.body), ("assignedTo", &args.assigned_to)] {
-        if let Some(text) = text {
-            body[name] = json!(text);
-        }
-    }
+    let body = args.body();
     let sent = api.post("/contacts/{contact_id}/tasks", &[&args.contact_id])?.json(&body).send().await;
     let answer: Value =
         sent.and_then(|r| r.json()).map_err(|e| wire::unknown(e, "look at the contact's tasks in GoHighLevel"))?;
@@ -123,4 +116,32 @@ pub async fn create_task(api: &GoHighLevel, args: CreateTask) -> Result<CreatedT
             completed: json::flag(task, "completed").unwrap_or(false),
         },
     })
+}
+
+pub async fn plan_task(api: &GoHighLevel, args: CreateTask) -> Result<Plan> {
+    let row = plans::contact(api, &args.contact_id).await?;
+    Ok(Plan::new(format!("Create a task for {}.", plans::name(&row))).adds("task", args.body()))
+}
+
+impl AddNote {
+    fn body(&self) -> Value {
+        let mut body = json!({"body": self.body});
+        if let Some(title) = &self.title {
+            body["title"] = json!(title);
+        }
+        body
+    }
+}
+
+impl CreateTask {
+    fn body(&self) -> Value {
+        let due = self.due.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let mut body = json!({"title": self.title, "dueDate": due, "completed": false});
+        for (name, text) in [("body", &self.body), ("assignedTo", &self.assigned_to)] {
+            if let Some(text) = text {
+                body[name] = json!(text);
+            }
+        }
+        body
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::OnceLock;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use sdk::http::Method;
-use sdk::{Error, Result};
+use sdk::{Error, Plan, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::contacts::Found;
-use super::{Generation, GoHighLevel, v1, wire};
+use super::{Generation, GoHighLevel, plans, v1, wire};
 use crate::{cursor, json};
 
 /// The most rows that the search gives in a page.
@@ -195,13 +195,7 @@ pub async fn list(api: &GoHighLevel, args: ListOpportunities) -> Result<Opportun
 }
 
 pub async fn update(api: &GoHighLevel, args: UpdateOpportunity) -> Result<UpdatedOpportunity> {
-    let body = args.changes();
-    if body.is_empty() {
-        return Err(Error::invalid_input("nothing to change: give at least one field besides opportunity_id"));
-    }
-    if args.pipeline_id.is_some() && args.stage_id.is_none() {
-        return Err(Error::invalid_input("stage_id: a new pipeline needs one of its stages (list_pipelines)"));
-    }
+    let body = args.changes()?;
     let request = api.request(Method::PUT, "/opportunities/{opportunity_id}", &[&args.opportunity_id])?;
     let answer: Value = request.json(&body).send().await?.json()?;
     let row = answer.get("opportunity").unwrap_or(&answer);
@@ -214,8 +208,20 @@ pub async fn update(api: &GoHighLevel, args: UpdateOpportunity) -> Result<Update
     Ok(UpdatedOpportunity { opportunity })
 }
 
+pub async fn plan_update(api: &GoHighLevel, args: UpdateOpportunity) -> Result<Plan> {
+    let changes = args.changes()?;
+    let request = api.get("/opportunities/{opportunity_id}", &[&args.opportunity_id])?;
+    let answer: Value = request.send().await?.json()?;
+    let row = answer.get("opportunity").unwrap_or(&answer);
+    Ok(plans::fields(Plan::new(format!("Change the opportunity {}.", name(row))), row, &changes))
+}
+
 impl UpdateOpportunity {
-    fn changes(&self) -> Map<String, Value> {
+    /// What is to change, which must be something.
+    fn changes(&self) -> Result<Map<String, Value>> {
+        if self.pipeline_id.is_some() && self.stage_id.is_none() {
+            return Err(Error::invalid_input("stage_id: a new pipeline needs one of its stages (list_pipelines)"));
+        }
         let changes = [
             ("status", self.status.map(|status| json!(status))),
             ("pipelineId", self.pipeline_id.as_ref().map(|id| json!(id))),
@@ -224,7 +230,12 @@ impl UpdateOpportunity {
             ("name", self.name.as_ref().map(|name| json!(name))),
             ("assignedTo", self.assigned_to.as_ref().map(|id| json!(id))),
         ];
-        changes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        let changes: Map<String, Value> =
+            changes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        if changes.is_empty() {
+            return Err(Error::invalid_input("nothing to change: give at least one field besides opportunity_id"));
+        }
+        Ok(changes)
     }
 }
 
