@@ -3,6 +3,7 @@
 mod address;
 mod cursor;
 mod json;
+mod operations;
 mod path;
 pub mod amazon;
 pub mod cloudflare;

@@ -19,7 +19,8 @@ pub fn fill(template: &str, ids: &[&str]) -> Result<String> {
     Ok(path)
 }
 
-fn segment(name: &str, id: &str) -> Result<String> {
+/// An id as it stands in a path, or an error that names it.
+pub fn segment(name: &str, id: &str) -> Result<String> {
     let id = id.trim();
     let strange = id.is_empty() || id.len() > 128 || id == "." || id == "..";
     if strange || id.contains(|c: char| c == '/' || c == '\\' || c.is_control()) {

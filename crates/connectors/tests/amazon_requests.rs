@@ -433,6 +433,7 @@ fn the_catalogue_entries_are_small() {
     for tool in connector().tools {
         let entry = format!("{}{}", tool.spec.description, json!(*tool.spec.input));
         assert!(entry.len() < 1_150, "{} takes {} characters", tool.spec.name, entry.len());
-        assert!(tool.spec.effect == sdk::Effect::Read && !tool.spec.dry_run);
+        let reads = tool.spec.effect == sdk::Effect::Read && !tool.spec.dry_run;
+        assert!(reads || tool.spec.name == "call_operation");
     }
 }

@@ -42,7 +42,7 @@ pub fn description<T: JsonSchema>() -> String {
 
 /// Adds the question of a dry run to a tool's arguments and its answer, which is the plan alone, to its answers.
 pub(crate) fn add_dry_run(input: &mut Map<String, Value>, output: &mut Map<String, Value>) {
-    let about = "True: only tell what would change, and change nothing. Needs no approval.";
+    let about = "Only tell what would change; asks nobody.";
     input["properties"][crate::tool::DRY_RUN] = json!({"type": "boolean", "description": about});
     let mut plan = self::output::<crate::Plan>();
     plan.insert("description".into(), json!("What would change; alone in the answer to a dry run."));

@@ -59,10 +59,23 @@ pub struct Spec {
     pub deadline: Duration,
     /// It can tell what it would change: `dry_run` is one of its arguments.
     pub dry_run: bool,
+    /// Where the effect depends on the arguments; then `effect` is the most that a call can have.
+    pub varying: Option<Varying>,
     /// JSON Schema of the arguments, one copy for everybody who holds it.
     pub input: Arc<Map<String, Value>>,
     /// JSON Schema of the answer. It is only shown, and as text it takes a twentieth of the memory.
     pub output: Arc<str>,
+}
+
+/// A tool of which the arguments say what a call does: one that stands for many operations.
+#[derive(Clone, Copy, Debug)]
+pub struct Varying {
+    /// What a call with these arguments does; the most that the tool can do where that is not clear.
+    pub effect: fn(&Value) -> Effect,
+    /// Refuses what no schema can: arguments that could never succeed are not put before a person.
+    pub check: fn(&Value) -> Result<()>,
+    /// The data that both rest on. With other data it is another version of the tool, whose approvals do not hold.
+    pub data: &'static str,
 }
 
 /// The argument that turns a write into a question.
@@ -71,8 +84,25 @@ pub const DRY_RUN: &str = "dry_run";
 impl Spec {
     /// What this very call does: a dry run changes nothing.
     pub fn effect_of(&self, arguments: &Value) -> Effect {
-        let asked = self.dry_run && arguments[DRY_RUN] == Value::Bool(true);
-        if asked { Effect::Read } else { self.effect }
+        if self.is_dry_run(arguments) {
+            return Effect::Read;
+        }
+        self.varying.map_or(self.effect, |varying| (varying.effect)(arguments))
+    }
+
+    /// Whether this call only asks what it would change.
+    pub fn is_dry_run(&self, arguments: &Value) -> bool {
+        self.dry_run && arguments[DRY_RUN] == Value::Bool(true)
+    }
+
+    /// Whether there are calls of it that change nothing outside.
+    pub fn can_read(&self) -> bool {
+        !self.effect.is_outward() || self.dry_run || self.varying.is_some()
+    }
+
+    /// What the schema cannot say about the arguments.
+    pub fn check(&self, arguments: &Value) -> Result<()> {
+        self.varying.map_or(Ok(()), |varying| (varying.check)(arguments))
     }
 
     /// [`Spec::output`], to be looked into.
@@ -131,6 +161,18 @@ impl<S: Send + Sync + 'static> Tool<S> {
         Tool::new(name, Effect::Destructive, function)
     }
 
+    /// A tool of which the arguments say what a call does. Where they do not, it is taken for destructive.
+    pub fn varying<A, O, F>(name: &'static str, varying: Varying, function: F) -> Tool<S>
+    where
+        A: Arguments,
+        O: Answer,
+        F: for<'a> Function<'a, S, A, Output = O>,
+    {
+        let mut tool = Tool::new(name, Effect::Destructive, function);
+        tool.spec.varying = Some(varying);
+        tool
+    }
+
     /// Marks a write that may be repeated without a second effect.
     pub fn idempotent(mut self) -> Tool<S> {
         self.spec.idempotent = true;
@@ -159,15 +201,11 @@ impl<S: Send + Sync + 'static> Tool<S> {
     /// Runs the tool with arguments that were validated against [`Spec::input`].
     pub async fn run(&self, state: &S, mut arguments: Value) -> Result<Value> {
         let Some(plan) = &self.plan else { return (self.run)(state, arguments).await };
-        let effect = self.spec.effect_of(&arguments);
+        let asked = self.spec.is_dry_run(&arguments);
         if let Some(arguments) = arguments.as_object_mut() {
             arguments.remove(DRY_RUN);
         }
-        if effect == self.spec.effect {
-            (self.run)(state, arguments).await
-        } else {
-            Ok(json!({"plan": plan(state, arguments).await?}))
-        }
+        if asked { Ok(json!({"plan": plan(state, arguments).await?})) } else { (self.run)(state, arguments).await }
     }
 
     fn new<A, O, F>(name: &'static str, effect: Effect, function: F) -> Tool<S>
@@ -184,6 +222,7 @@ impl<S: Send + Sync + 'static> Tool<S> {
             idempotent: effect == Effect::Read,
             deadline: DEADLINE,
             dry_run: false,
+            varying: None,
             input: Arc::new(schema::input::<A>()),
             output: schema::text(&schema::output::<O>()),
         };

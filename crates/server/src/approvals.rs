@@ -106,7 +106,7 @@ pub async fn ask(
         tool_version: tool.version.clone(),
         arguments: arguments.clone(),
         arguments_hash: hash(arguments)?,
-        effect: tool.spec.effect.as_str().into(),
+        effect: tool.spec.effect_of(arguments).as_str().into(),
         requester: json!(actor),
         reason: Some(reason.clone()),
         expires_at: now + Duration::minutes(i64::from(minutes)),

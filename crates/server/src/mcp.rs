@@ -92,7 +92,7 @@ impl ServerHandler for Mcp {
     ) -> Result<ListToolsResult, ErrorData> {
         let actor = self.actor(&context)?;
         let selection = self.selection(&context)?;
-        let may = |entry: &Entry| !entry.spec.effect.is_outward() || actor.may(Scope::Write);
+        let may = |entry: &Entry| entry.spec.can_read() || actor.may(Scope::Write);
         let visible = |entry: &&Arc<Entry>| may(entry) && selection.shows(entry);
         // What another process has connected changes which arguments there are; without a database the known ones stand.
         if let Err(error) = self.app.connections.look_again().await {

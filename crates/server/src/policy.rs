@@ -49,6 +49,8 @@ pub struct Question<'a> {
     pub effect: Effect,
     /// It only asks what would be.
     pub is_dry_run: bool,
+    /// The tool stands for hundreds of operations.
+    pub varies: bool,
     pub arguments: &'a Value,
     pub actor: &'a Actor,
     pub now: DateTime<Utc>,
@@ -65,9 +67,9 @@ pub struct Step {
 
 impl<'a> Question<'a> {
     pub fn of(tool: &'a Entry, arguments: &'a Value, actor: &'a Actor, now: DateTime<Utc>) -> Question<'a> {
-        let effect = tool.spec.effect_of(arguments);
-        let is_dry_run = effect != tool.spec.effect;
-        Question { tool: &tool.id, ecosystem: tool.ecosystem, effect, is_dry_run, arguments, actor, now }
+        let (effect, is_dry_run) = (tool.spec.effect_of(arguments), tool.spec.is_dry_run(arguments));
+        let varies = tool.spec.varying.is_some();
+        Question { tool: &tool.id, ecosystem: tool.ecosystem, effect, is_dry_run, varies, arguments, actor, now }
     }
 }
 
@@ -113,7 +115,7 @@ impl Policy {
         let is_own = actor.kind == ActorKind::System && !question.effect.is_outward();
         for (number, rule) in self.configured.iter().chain(rules.iter()).enumerate() {
             let fit = rule.fits(question);
-            let decision = said(number + 1, rule, &fit, question.effect)
+            let decision = said(number + 1, rule, &fit, question)
                 .filter(|said| !(is_own && matches!(said, Decision::Ask(..))));
             let why = match fit {
                 Fit::Yes => None,
@@ -130,7 +132,7 @@ impl Policy {
 }
 
 /// What a rule says to a call that it fits. One that cannot be told is never the reason why something is allowed.
-fn said(number: usize, rule: &Ready, fit: &Fit, effect: Effect) -> Option<Decision> {
+fn said(number: usize, rule: &Ready, fit: &Fit, question: &Question<'_>) -> Option<Decision> {
     let because = |said: &str| format!("{said} because of rule {number}, `{}`", rule.name);
     let unclear = |said: &str, why: &str| format!("{} which cannot be told for this call: {why}", because(said));
     let asks = || rule.rule.asks.clone().unwrap_or_default();
@@ -140,7 +142,7 @@ fn said(number: usize, rule: &Ready, fit: &Fit, effect: Effect) -> Option<Decisi
         (Says::Deny, Fit::Unclear(why)) => Some(Decision::Deny(unclear("denied", why))),
         (Says::Ask, Fit::Yes) => Some(Decision::Ask(because("asked"), asks())),
         (Says::Ask | Says::Allow, Fit::Unclear(why)) => Some(Decision::Ask(unclear("asked", why), asks())),
-        (Says::Allow, Fit::Yes) if effect == Effect::Destructive && !rule.names(effect) => None,
+        (Says::Allow, Fit::Yes) if !rule.may_allow(question) => None,
         (Says::Allow, Fit::Yes) => Some(Decision::Allow),
     }
 }

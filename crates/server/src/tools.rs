@@ -85,7 +85,7 @@ impl Entry {
     pub fn validate(&self, arguments: &Value) -> Result<()> {
         let validator = self.validator()?;
         if validator.is_valid(arguments) {
-            return Ok(());
+            return self.spec.check(arguments);
         }
         let faults: Vec<String> = validator.iter_errors(arguments).take(5).map(|fault| say(&fault)).collect();
         Err(Error::invalid_input(faults.join("; ")))
@@ -113,7 +113,8 @@ impl Entry {
     fn new(ecosystem: &'static str, spec: Spec, run: Run) -> Entry {
         let id = format!("{ecosystem}.{}", spec.name);
         let input = Value::Object(spec.input.as_ref().clone());
-        let version = hex::encode(Sha256::digest(format!("{}\n{}\n{}", id, spec.description, input)));
+        let data = spec.varying.map_or("", |varying| varying.data);
+        let version = hex::encode(Sha256::digest(format!("{}\n{}\n{}{data}", id, spec.description, input)));
         Entry { mcp_name: id.replace('.', "_"), id, ecosystem, spec, version, run, validator: OnceLock::new() }
     }
 }

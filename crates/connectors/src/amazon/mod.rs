@@ -12,6 +12,7 @@ mod inventory;
 mod sales;
 mod reports;
 mod streams;
+mod long_tail;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use http::HeaderName;
 use schemars::JsonSchema;
 use sdk::auth::{ACCESS_TOKEN, AuthorizationRequest, Key, Lifetimes, OAuth2, Regions};
-use sdk::http::{Request, Vendor};
+use sdk::http::{Method, Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool};
 use serde::Deserialize;
 use serde_json::Value;
@@ -140,14 +141,16 @@ impl Connector for Amazon {
     }
 
     fn tools() -> Vec<Tool<Amazon>> {
-        vec![
+        let mut tools = vec![
             Tool::read("order_digest", digest::digest),
             Tool::read("list_orders", orders::list),
             Tool::read("get_order", order::get),
             Tool::read("inventory_snapshot", inventory::snapshot),
             Tool::read("sales_metrics", sales::metrics),
             Tool::read("list_reports", reports::list),
-        ]
+        ];
+        tools.extend(crate::operations::tools());
+        tools
     }
 
     fn streams() -> Vec<Stream<Amazon>> {
@@ -179,10 +182,14 @@ impl Config {
 
 impl Amazon {
     /// A request to an operation; the braces of its path are filled with `ids`.
-    fn get(&self, operation: &Operation, ids: &[&str]) -> Result<Request> {
+    fn request(&self, method: Method, operation: &Operation, ids: &[&str]) -> Result<Request> {
         let url = format!("{}{}", self.config.base_url, path::fill(operation.path, ids)?);
-        let request = self.http.get(operation.path, url).header(TOKEN_HEADER, &self.token);
+        let request = self.http.request(method, operation.path, url).header(TOKEN_HEADER, &self.token);
         Ok(request.paced(operation.limits()).paced_as_told(wire::pace))
+    }
+
+    fn get(&self, operation: &Operation, ids: &[&str]) -> Result<Request> {
+        self.request(Method::GET, operation, ids)
     }
 
     /// Sends, and reads an answer that may be an error in the dress of a success.

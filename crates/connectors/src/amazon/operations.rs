@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sdk::Limits;
 
+use super::long_tail;
+
 /// An operation's documented path and its default usage plan.
 pub struct Operation {
     pub path: &'static str,
@@ -24,7 +26,8 @@ const ALL: [&Operation; 6] = [&SEARCH_ORDERS, &ORDER, &INVENTORY, &ORDER_METRICS
 
 /// In which time this operation earns one request, where nothing else is told.
 pub fn pace(path: &str) -> Option<Duration> {
-    ALL.into_iter().find(|operation| operation.path == path).map(|operation| operation.limits().replenish)
+    let named = ALL.into_iter().find(|operation| operation.path == path);
+    named.map(|operation| operation.limits().replenish).or_else(|| long_tail::pace(path))
 }
 
 /// The time for one request. A tenth longer than Amazon says, so that what bunched up on the way is made good again.
@@ -33,7 +36,7 @@ pub fn earned_in(rate: f64) -> Duration {
 }
 
 impl Operation {
-    const fn new(path: &'static str, rate: f64, burst: u32) -> Operation {
+    pub const fn new(path: &'static str, rate: f64, burst: u32) -> Operation {
         Operation { path, rate, burst }
     }
 

@@ -13,6 +13,7 @@ mod findings;
 mod audit_log;
 mod token;
 mod streams;
+mod long_tail;
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use sdk::http::{Method, Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool};
 use serde::Deserialize;
 
-use crate::{address, path};
+use crate::{address, operations, path};
 
 /// One Cloudflare account, opened for a call or a walk.
 pub struct Cloudflare {
@@ -93,7 +94,7 @@ impl Connector for Cloudflare {
     }
 
     fn tools() -> Vec<Tool<Cloudflare>> {
-        vec![
+        let mut tools = vec![
             Tool::read("list_zones", zones::list),
             Tool::read("list_dns", dns::list),
             Tool::write("create_dns_record", writes::create).planned(writes::plan_create).idempotent(),
@@ -102,7 +103,9 @@ impl Connector for Cloudflare {
             Tool::read("dns_audit", audit::audit),
             Tool::read("audit_log", audit_log::list),
             Tool::read("verify_token", token::verify),
-        ]
+        ];
+        tools.extend(operations::tools());
+        tools
     }
 
     fn streams() -> Vec<Stream<Cloudflare>> {

@@ -120,7 +120,8 @@ pub async fn find(api: &Cloudflare, zone: Option<&str>) -> Result<Place> {
     }
 }
 
-fn is_id(text: &str) -> bool {
+/// Whether it is an id, and not a name.
+pub fn is_id(text: &str) -> bool {
     text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 

@@ -12,6 +12,7 @@ mod diff;
 mod plan;
 mod apply;
 mod streams;
+mod long_tail;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use sdk::http::{Method, Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool};
 use serde::Deserialize;
 
-use crate::{address, path};
+use crate::{address, operations, path};
 
 /// One GoDaddy account, opened for a call or a walk.
 pub struct GoDaddy {
@@ -114,7 +115,7 @@ impl Connector for GoDaddy {
     }
 
     fn tools() -> Vec<Tool<GoDaddy>> {
-        vec![
+        let mut tools = vec![
             Tool::read("list_domains", domains::list),
             Tool::read("get_domain", domains::get),
             Tool::read("list_dns", reading::list),
@@ -124,7 +125,9 @@ impl Connector for GoDaddy {
             Tool::read("domain_contacts", domains::contacts),
             Tool::read("mx_records", reading::mx),
             Tool::read("subdomains", reading::subdomains),
-        ]
+        ];
+        tools.extend(operations::tools());
+        tools
     }
 
     fn streams() -> Vec<Stream<GoDaddy>> {

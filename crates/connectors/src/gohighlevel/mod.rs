@@ -17,6 +17,7 @@ mod conversations;
 mod calendars;
 mod streams;
 mod webhooks;
+mod long_tail;
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use auth::TOKEN;
-use crate::{address, json, path};
+use crate::{address, json, operations, path};
 
 /// One GoHighLevel location, opened for a call or a walk.
 pub struct GoHighLevel {
@@ -139,7 +140,7 @@ impl Connector for GoHighLevel {
     }
 
     fn tools() -> Vec<Tool<GoHighLevel>> {
-        vec![
+        let mut tools = vec![
             Tool::read("read_contacts", contacts::read),
             Tool::read("get_contact", contacts::get),
             Tool::write("create_contact", contact_writes::create).planned(contact_writes::plan_create),
@@ -159,7 +160,9 @@ impl Connector for GoHighLevel {
             Tool::read("read_conversations", conversations::read),
             Tool::read("list_appointments", calendars::list),
             Tool::write("book_appointment", calendars::book).planned(calendars::plan_booking),
-        ]
+        ];
+        tools.extend(operations::tools());
+        tools
     }
 
     fn streams() -> Vec<Stream<GoHighLevel>> {

@@ -16,6 +16,7 @@ mod calendar;
 mod event_writes;
 mod streams;
 mod webhooks;
+mod long_tail;
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, St
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{address, json, path};
+use crate::{address, json, operations, path};
 
 /// One Google account, opened for a call or a walk.
 pub struct GoogleWorkspace {
@@ -167,7 +168,7 @@ impl Connector for GoogleWorkspace {
     }
 
     fn tools() -> Vec<Tool<GoogleWorkspace>> {
-        vec![
+        let mut tools = vec![
             Tool::read("list_assets", drive::list_assets),
             Tool::read("search_documents", drive::search_documents),
             Tool::read("read_document", documents::read),
@@ -180,7 +181,9 @@ impl Connector for GoogleWorkspace {
             Tool::write("send_email", outbox::send).planned(outbox::plan_send),
             Tool::read("list_events", calendar::list),
             Tool::write("create_event", event_writes::create).planned(event_writes::plan),
-        ]
+        ];
+        tools.extend(operations::tools());
+        tools
     }
 
     fn streams() -> Vec<Stream<GoogleWorkspace>> {

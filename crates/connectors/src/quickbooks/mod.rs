@@ -17,6 +17,7 @@ mod reports;
 mod aging;
 mod streams;
 mod webhooks;
+mod long_tail;
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, St
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{address, json, path};
+use crate::{address, json, operations, path};
 use wire::Answer;
 
 /// One company in QuickBooks Online, opened for a call or a walk.
@@ -126,7 +127,7 @@ impl Connector for QuickBooks {
     }
 
     fn tools() -> Vec<Tool<QuickBooks>> {
-        vec![
+        let mut tools = vec![
             Tool::read("ledger_summary", ledger::summary),
             Tool::read("list_invoices", invoices::list),
             Tool::read("get_invoice", invoices::get),
@@ -139,7 +140,9 @@ impl Connector for QuickBooks {
             Tool::read("profit_and_loss", reports::profit_and_loss),
             Tool::read("balance_sheet", reports::balance_sheet),
             Tool::read("aged_receivables", aging::aged_receivables),
-        ]
+        ];
+        tools.extend(operations::tools());
+        tools
     }
 
     fn streams() -> Vec<Stream<QuickBooks>> {

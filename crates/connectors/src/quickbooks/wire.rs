@@ -19,9 +19,7 @@ pub struct Answer {
 impl Answer {
     pub fn of(response: Response) -> Result<Answer> {
         let body: Value = response.json()?;
-        if let Some(fault) = fault(&body) {
-            return Err(refused(fault, None, trace(&response)));
-        }
+        refusal(&response, &body)?;
         if !body.is_object() {
             return Err(Error::upstream("QuickBooks answered with something that is not the documented JSON"));
         }
@@ -37,6 +35,11 @@ impl Answer {
     pub fn rows(&self, entity: &str) -> &[Value] {
         json::list(&self.body["QueryResponse"], entity)
     }
+}
+
+/// The error of an answer that has a fault, whatever its status.
+pub fn refusal(response: &Response, body: &Value) -> Result<()> {
+    fault(body).map_or(Ok(()), |fault| Err(refused(fault, None, trace(response))))
 }
 
 /// The error for an unsuccessful status.

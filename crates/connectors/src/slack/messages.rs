@@ -171,7 +171,7 @@ fn checked(args: &PostMessage) -> Result<String> {
 const CALLS: [&str; 3] = ["channel", "here", "everyone"];
 
 /// `<!channel>` as Slack writes it, `@channel` as people do, and groups of people.
-fn calls_everybody(text: &str) -> bool {
+pub fn calls_everybody(text: &str) -> bool {
     let text = text.to_lowercase();
     let written = CALLS.iter().any(|call| text.contains(&format!("<!{call}")));
     written || text.contains("<!subteam") || CALLS.iter().any(|call| !spoken(&text, call).is_empty())

@@ -4,6 +4,7 @@ mod wire;
 mod channels;
 mod messages;
 mod webhooks;
+mod long_tail;
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use sdk::http::{Request, Vendor};
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Tool, Webhook};
 use serde::Deserialize;
 
-use crate::{address, json};
+use crate::{address, json, operations};
 
 /// One Slack workspace, opened for a call.
 pub struct Slack {
@@ -95,10 +96,12 @@ impl Connector for Slack {
     }
 
     fn tools() -> Vec<Tool<Slack>> {
-        vec![
+        let mut tools = vec![
             Tool::write("post_message", messages::post).planned(messages::plan),
             Tool::read("list_channels", channels::list),
-        ]
+        ];
+        tools.extend(operations::tools());
+        tools
     }
 
     fn webhook() -> Option<Webhook> {

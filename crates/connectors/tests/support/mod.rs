@@ -162,6 +162,11 @@ pub fn stream(name: &str) -> ErasedStream {
 
 /// A pipeline that does not wait, for one call.
 pub fn opening(config: Value, token: &str) -> Opening {
+    opening_with(config, Credentials::new().with("token", token))
+}
+
+/// [`opening`] for any connector.
+pub fn opening_with(config: Value, credentials: Credentials) -> Opening {
     let _ = rustls::crypto::ring::default_provider().install_default();
     #[expect(clippy::disallowed_methods, reason = "a test is its own process and owns its client")]
     let client = reqwest::Client::new();
@@ -171,11 +176,12 @@ pub fn opening(config: Value, token: &str) -> Opening {
     let connection = Connection::new("gohighlevel", client, limits, settings, Arc::new(|_| {}));
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     let call = Call { execution: None, key: "key".into(), deadline };
-    Opening {
-        config,
-        credentials: Credentials::new().with("token", token),
-        http: Http::new(Arc::new(connection), call),
-    }
+    Opening { config, credentials, http: Http::new(Arc::new(connection), call) }
+}
+
+/// Whether it is one of the two tools for all other operations, which have tests of their own.
+pub fn is_long_tail(tool: &ErasedTool) -> bool {
+    ["search_operations", "call_operation"].contains(&tool.spec.name)
 }
 
 /// Runs a tool as the runtime does: the arguments and the answer must satisfy the tool's schemas.

@@ -55,6 +55,8 @@ pub(crate) struct Shop {
     codes: HashMap<String, i64>,
     /// By operation.
     buckets: HashMap<&'static str, Bucket>,
+    /// Reports that were asked for over the API: id, type, moment.
+    asked_for: Vec<(String, String, i64)>,
     /// Made when somebody first asks.
     trade: Arc<OnceLock<Arc<Vec<Sale>>>>,
 }
@@ -63,7 +65,7 @@ impl Shop {
     pub(crate) fn new(seed: u64) -> Shop {
         let refresh = vec![format!("Atzr|{}", secret(seed, 3))];
         let (access, codes, buckets) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Shop { seed, issued: 0, access, refresh, codes, buckets, trade: Arc::default() }
+        Shop { seed, issued: 0, access, refresh, codes, buckets, asked_for: Vec::new(), trade: Arc::default() }
     }
 
     /// A fresh access token.
@@ -106,7 +108,7 @@ fn router(world: &Arc<World>) -> Router<Arc<World>> {
         .route("/orders/2026-01-01/orders/{order}", get(orders::get))
         .route("/fba/inventory/v1/summaries", get(inventory::summaries))
         .route("/sales/v1/orderMetrics", get(sales::metrics))
-        .route("/reports/2021-06-30/reports", get(reports::list))
+        .route("/reports/2021-06-30/reports", get(reports::list).post(reports::create))
         .route("/reports/2021-06-30/reports/{report}", get(reports::get))
         .route("/sellers/v1/marketplaceParticipations", get(participations))
         .layer(from_fn_with_state(world.clone(), gate::admit));

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Json,
+    body::Bytes,
     extract::{Path, Query, State},
+    http::StatusCode,
 };
 use serde_json::{Value, json};
 
@@ -77,6 +79,27 @@ pub(super) async fn get(State(world): State<Arc<World>>, Path(id): Path<String>)
     found.map(|(_, report)| Json(report)).ok_or_else(|| Refusal::not_found("The requested report was not found"))
 }
 
+/// Has a report made.
+pub(super) async fn create(State(world): State<Arc<World>>, body: Bytes) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let wanted: Value = serde_json::from_slice(&body).map_err(|_| Refusal::invalid("The request body is malformed"))?;
+    let kind = wanted["reportType"].as_str().unwrap_or_default();
+    if !TYPES.iter().any(|(known, _)| *known == kind) {
+        return Err(Refusal::invalid("reportType is not valid"));
+    }
+    if wanted["marketplaceIds"].as_array().is_none_or(Vec::is_empty) {
+        return Err(Refusal::invalid("marketplaceIds must have 1 to 25 entries"));
+    }
+    let now = world.now();
+    let id = {
+        let mut shop = world.amazon();
+        let id = format!("{}", 50_000_000_000 + shop.asked_for.len());
+        shop.asked_for.push((id.clone(), kind.to_owned(), now));
+        id
+    };
+    world.business().record(now, "amazon.report", &id, "api", wanted);
+    Ok((StatusCode::ACCEPTED, Json(json!({ "reportId": id }))))
+}
+
 /// The newest first. The last of each type may still be in work.
 fn reports(world: &World, now: Millis) -> Vec<(Millis, Value)> {
     let start = world.options.now.timestamp_millis() / SECOND * SECOND;
@@ -90,6 +113,11 @@ fn reports(world: &World, now: Millis) -> Vec<(Millis, Value)> {
                 reports.push((created, report(&mut random, name, *days, created, now)));
             }
         }
+    }
+    for (id, kind, created) in &world.amazon().asked_for {
+        let mut made = report(&mut random(world.options.seed, Kind::Stock, 1 << 42), kind, 1, *created, now);
+        made["reportId"] = json!(id);
+        reports.push((*created, made));
     }
     reports.sort_by_key(|(created, _)| -created);
     reports

@@ -37,6 +37,7 @@ pub(crate) fn router(world: &Arc<World>) -> Router<Arc<World>> {
         .route("/accounts/{account}/logs/audit", get(account::audit))
         .route("/zones", get(zones::list))
         .route("/zones/{zone}", get(zones::get))
+        .route("/zones/{zone}/purge_cache", post(zones::purge))
         .route("/zones/{zone}/dns_records", get(records::list).post(records::create))
         .route("/zones/{zone}/dns_records/batch", post(batch::batch))
         .route(

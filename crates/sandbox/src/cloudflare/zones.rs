@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, Path, State};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    envelope::{Query, Refusal, Reply, ok, page},
+    envelope::{Body, Query, Refusal, Reply, ok, page},
+    gate::Call,
     state,
 };
 use crate::world::World;
@@ -46,6 +47,27 @@ pub(crate) async fn get(
     let state = world.cloudflare();
     let place = known(&state, &zone, uri.path())?;
     ok(state.zones[place].shown(&state))
+}
+
+/// Empties the cache: of everything, or of what is named.
+pub(crate) async fn purge(
+    State(world): State<Arc<World>>,
+    call: Call,
+    OriginalUri(uri): OriginalUri,
+    Path(zone): Path<String>,
+    Body(body): Body,
+) -> Reply {
+    let id = {
+        let state = world.cloudflare();
+        state.zones[known(&state, &zone, uri.path())?].id.clone()
+    };
+    let all = body.get("purge_everything") == Some(&Value::Bool(true));
+    let some = ["files", "tags", "hosts", "prefixes"].iter().any(|kind| body.get(*kind).is_some_and(Value::is_array));
+    if !all && !some {
+        return Err(Refusal::new(400, 1094, "Request must contain one of \"purge_everything\" or \"files\""));
+    }
+    world.business().record(call.now, "cloudflare.cache.purge", &id, "api", Value::Object(body));
+    ok(json!({ "id": id }))
 }
 
 /// Where the zone is, or the vendor's two ways to say that it is not.

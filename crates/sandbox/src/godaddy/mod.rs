@@ -31,7 +31,7 @@ pub(crate) fn router(world: &Arc<World>) -> Router<Arc<World>> {
     let old = Router::new()
         .route("/domains", get(v1::list))
         .route("/domains/available", get(v1::available).post(v1::available_bulk))
-        .route("/domains/{domain}", get(v1::get))
+        .route("/domains/{domain}", get(v1::get).patch(v1::update))
         .route("/domains/{domain}/records", get(v1::all).patch(v1::add).put(v1::replace_all))
         .route("/domains/{domain}/records/{type}", get(v1::of_type).put(v1::replace_type))
         .route("/domains/{domain}/records/{type}/{name}", get(v1::of_name).put(v1::replace).delete(v1::delete))

@@ -38,6 +38,9 @@ pub(crate) struct Domain {
     pub registered: Millis,
     pub expires: Millis,
     pub modified: Millis,
+    /// Whether it cannot be moved away.
+    pub locked: bool,
+    pub renews: bool,
     pub servers: Vec<String>,
     pub records: Vec<Record>,
 }
@@ -137,6 +140,8 @@ impl Domain {
             registered: name.registered(now),
             expires: name.expires(now),
             modified: name.registered(now),
+            locked: true,
+            renews: name.auto_renew,
             servers: servers.map(str::to_owned).to_vec(),
             records: Vec::new(),
         }
@@ -148,8 +153,8 @@ impl Domain {
     }
 
     pub(crate) fn v3(&self) -> Value {
-        json!({"domain": self.name.name, "status": "ACTIVE", "autoRenew": self.name.auto_renew, "privacy": true,
-            "transferLock": true, "nameServers": self.servers, "createdAt": iso(self.registered),
+        json!({"domain": self.name.name, "status": "ACTIVE", "autoRenew": self.renews, "privacy": true,
+            "transferLock": self.locked, "nameServers": self.servers, "createdAt": iso(self.registered),
             "updatedAt": iso(self.modified), "expiresAt": iso(self.expires), "renewBy": iso(self.expires),
             "links": [{"href": format!("/v3/domains/domain-names/{}", self.name.name), "rel": "self"}]})
     }
@@ -157,8 +162,8 @@ impl Domain {
     /// A row of the list; the list has null for the name servers that nobody asked for.
     pub(crate) fn v1(&self, contact: &Value, detailed: bool) -> Value {
         let mut row = json!({"domainId": self.id, "domain": self.name.name, "status": "ACTIVE",
-            "expires": iso(self.expires), "expirationProtected": false, "holdRegistrar": false, "locked": true,
-            "privacy": true, "exposeWhois": false, "renewAuto": self.name.auto_renew, "renewable": true,
+            "expires": iso(self.expires), "expirationProtected": false, "holdRegistrar": false, "locked": self.locked,
+            "privacy": true, "exposeWhois": false, "renewAuto": self.renews, "renewable": true,
             "renewDeadline": iso(self.expires), "transferProtected": false, "createdAt": iso(self.registered),
             "contactRegistrant": contact, "nameServers": null});
         if detailed {

@@ -49,6 +49,23 @@ pub(crate) async fn get(State(world): State<Arc<World>>, Path(domain): Path<Stri
     ok(&state.domains[place].v1(&state.contact, true))
 }
 
+/// Changes what a domain does by itself; 204 without a body, as at the vendor.
+pub(crate) async fn update(State(world): State<Arc<World>>, Path(domain): Path<String>, body: Bytes) -> Reply {
+    let malformed = || Refusal::v1(400, "INVALID_BODY", "Request was malformed");
+    let wanted: serde_json::Map<String, Value> = serde_json::from_slice(&body).map_err(|_| malformed())?;
+    let now = world.now();
+    let mut state = world.godaddy();
+    let place = known(&state, &domain)?;
+    let row = &mut state.domains[place];
+    let flag = |name: &str| wanted.get(name).and_then(Value::as_bool);
+    row.locked = flag("locked").unwrap_or(row.locked);
+    row.renews = flag("renewAuto").unwrap_or(row.renews);
+    row.modified = now;
+    drop(state);
+    world.business().record(now, "godaddy.domain.update", &domain, "api", Value::Object(wanted));
+    empty(StatusCode::NO_CONTENT)
+}
+
 fn known(state: &state::State, domain: &str) -> Result<usize, Refusal> {
     let missing = || Refusal::v1(404, "NOT_FOUND", &format!("No record found for domain: {domain}"));
     state.domain(domain).ok_or_else(missing)

@@ -25,6 +25,7 @@ pub(super) fn answer(world: &World, method: &str, arguments: &Arguments, now: Mi
             history(&mut world.slack(), arguments, Some(thread))
         }
         "chat.postMessage" => post(world, arguments, now),
+        "conversations.setTopic" => set_topic(world, arguments, now),
         _ => Err("unknown_method"),
     }
 }
@@ -158,6 +159,27 @@ fn show_message(message: &Message, team: &str, metadata: bool) -> Value {
 }
 
 /// Posts; what is said of a message's own id is that the vendor keeps it, not that it knows a repetition by it.
+fn set_topic(world: &World, arguments: &Arguments, now: Millis) -> Answer {
+    let mut workspace = world.slack();
+    let bot = workspace.bot.clone();
+    let channel = workspace.channel(arguments.text("channel").unwrap_or_default()).ok_or("channel_not_found")?;
+    if channel.archived {
+        return Err("is_archived");
+    }
+    if !channel.member {
+        return Err("not_in_channel");
+    }
+    let topic = arguments.text("topic").unwrap_or_default();
+    if topic.chars().count() > 250 {
+        return Err("too_long");
+    }
+    channel.topic = topic.to_owned();
+    let (id, shown) = (channel.id.clone(), show(channel, &bot));
+    drop(workspace);
+    world.business().record(now, "slack.topic", &id, "api", shown.clone());
+    Ok(object(json!({"channel": shown})))
+}
+
 fn post(world: &World, arguments: &Arguments, now: Millis) -> Answer {
     let mut workspace = world.slack();
     let (bot, team) = (workspace.bot.clone(), workspace.team.clone());

@@ -70,6 +70,12 @@ impl Request {
         self
     }
 
+    /// Nobody promises that a second time has no second effect, whatever the method.
+    pub fn once(mut self) -> Request {
+        self.repeatable = false;
+        self
+    }
+
     /// `Authorization: Bearer …`
     pub fn bearer(self, token: &str) -> Request {
         self.header(http::header::AUTHORIZATION, &format!("Bearer {token}"))

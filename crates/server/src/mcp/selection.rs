@@ -37,7 +37,7 @@ impl Selection {
     /// Whether the tool is shown.
     pub fn shows(&self, entry: &Entry) -> bool {
         let wanted = self.toolsets.as_ref().is_none_or(|toolsets| toolsets.contains(entry.ecosystem));
-        wanted && (!self.read_only || !entry.spec.effect.is_outward() || entry.spec.dry_run)
+        wanted && (!self.read_only || entry.spec.can_read())
     }
 
     /// Why this call is not within the selection.

@@ -87,6 +87,7 @@ mod tests {
             ecosystem: "quickbooks",
             effect: Effect::Write,
             is_dry_run: false,
+            varies: false,
             arguments: &arguments,
             actor: &Actor::stdio(),
             now: "2026-11-20T19:30:00Z".parse().unwrap(),

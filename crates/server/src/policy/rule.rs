@@ -155,9 +155,13 @@ impl Ready {
         }
     }
 
-    /// What destroys is only allowed by a rule that says so.
-    pub fn names(&self, effect: Effect) -> bool {
-        self.effects.contains(&effect)
+    /// What destroys is allowed only by a rule that names that effect, and what stands for hundreds of operations only by
+    /// one that names the tool: a star does not reach that far.
+    pub fn may_allow(&self, question: &Question<'_>) -> bool {
+        let names_effect = self.effects.contains(&question.effect);
+        let names_tool = self.tools.iter().any(|pattern| pattern.0 == question.tool);
+        (question.effect != Effect::Destructive || names_effect)
+            && (!question.varies || question.effect == Effect::Read || names_tool)
     }
 }
 

@@ -17,7 +17,7 @@ fn question<'a>(tool: &'a str, effect: Effect, arguments: &'a Value, actor: &'a 
     let ecosystem = tool.split('.').next().unwrap();
     // A Friday evening.
     let now = "2026-11-20T19:30:00Z".parse().unwrap();
-    Question { tool, ecosystem, effect, is_dry_run: false, arguments, actor, now }
+    Question { tool, ecosystem, effect, is_dry_run: false, varies: false, arguments, actor, now }
 }
 
 fn invoice(rules: &Rules, arguments: Value) -> Decision {
@@ -79,6 +79,18 @@ fn what_destroys_is_allowed_only_by_a_rule_that_names_it() {
     assert!(matches!(delete(&rules(&[("all", json!({"decision": "allow"}))])), Decision::Ask(..)));
     let named = rules(&[("all", json!({"effects": ["destructive"], "decision": "allow"}))]);
     assert_eq!(delete(&named), Decision::Allow);
+}
+
+#[test]
+fn a_star_does_not_allow_what_stands_for_hundreds_of_operations() {
+    let (actor, nothing) = (Actor::stdio(), json!({}));
+    let asked = |effect| Question { varies: true, ..question("quickbooks.call_operation", effect, &nothing, &actor) };
+    let decide = |tools: Value, effect| {
+        policy(|_| {}).decide(&rules(&[("all", json!({"tools": tools, "decision": "allow"}))]), &asked(effect))
+    };
+    assert!(matches!(decide(json!(["quickbooks.*"]), Effect::Write), Decision::Ask(..)));
+    assert_eq!(decide(json!(["quickbooks.*"]), Effect::Read), Decision::Allow);
+    assert_eq!(decide(json!(["quickbooks.call_operation"]), Effect::Write), Decision::Allow);
 }
 
 #[test]

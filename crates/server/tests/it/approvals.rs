@@ -20,7 +20,8 @@ async fn ask(server: &TestServer, tag: &str) -> (String, Uuid) {
     (contact, id)
 }
 
-async fn settled(server: &TestServer, id: Uuid) -> Value {
+/// The approval when nothing will change any more.
+pub async fn settled(server: &TestServer, id: Uuid) -> Value {
     for _ in 0..100 {
         let view = server.data("system.wait_for_approval", json!({"approval_id": id, "seconds": 5})).await;
         if !["pending", "approved", "executing"].contains(&view["state"].as_str().unwrap()) {

@@ -21,6 +21,7 @@ mod consents;
 mod several;
 mod storm;
 mod ecosystems;
+mod operations;
 mod oauth;
 mod accounts;
 mod quotas;

