@@ -124,6 +124,7 @@ fn cure(kind: Kind, code: &str) -> Option<&'static str> {
              (base_url https://sandbox-quickbooks.api.intuit.com); else connect QuickBooks again",
         ),
         (Kind::NotFound, _) => Some("there is nothing active with this id; take the id of an earlier answer"),
+        (Kind::Unavailable, _) => Some("something is out of order at Intuit; try again in some minutes"),
         (Kind::Unauthenticated, _) => Some("the access is not valid (any more). Connect QuickBooks again"),
         (Kind::Forbidden, _) => {
             Some("the person who connected QuickBooks may not do this (any more). Connect it again as an administrator")
@@ -141,7 +142,7 @@ fn without_fault(response: &Response, json: bool) -> Error {
     let kind = kind_of(status);
     let shape = if json { "without a reason" } else { "without JSON" };
     let cure = cure(kind, "")
-        .filter(|_| kind != Kind::NotFound)
+        .filter(|_| !matches!(kind, Kind::NotFound | Kind::Unavailable))
         .unwrap_or("a proxy or a maintenance page answered, or `base_url` is wrong; nothing can be read from it");
     Error::new(kind, format!("QuickBooks answered {} {shape}: {cure}", status.as_u16()))
 }

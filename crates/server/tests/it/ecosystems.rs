@@ -33,6 +33,8 @@ async fn each_ecosystem_answers_before_anything_is_connected() {
 #[tokio::test]
 async fn one_customer_is_seen_across_all_systems() {
     on_both(|config| config.sandbox.contacts = 200, |server: Arc<TestServer>| async move {
+        // Mails belong to contacts, which have to be there before them.
+        server.data("gohighlevel.sync_all_contacts", json!({})).await;
         let first = server.data("system.sync", json!({})).await;
         let syncs = first["syncs"].as_array().unwrap();
         let copied: BTreeSet<&str> = syncs.iter().filter_map(|sync| sync["ecosystem"].as_str()).collect();

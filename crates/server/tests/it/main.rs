@@ -29,3 +29,5 @@ mod lost;
 mod webhooks;
 mod policy;
 mod identity;
+mod independence;
+mod faults;
