@@ -233,6 +233,25 @@ async fn five_failures_in_a_row_open_the_breaker_and_one_success_closes_it() {
     assert_eq!(vendors.requests(), 10);
 }
 
+/// Also when nothing was sent before; and after the pause one tries, not all.
+#[tokio::test]
+async fn the_first_five_failures_open_the_breaker_and_one_request_tries_again() {
+    let (vendors, url) = serve().await;
+    let (connection, _) = connection(Settings { attempts: 1, ..settings() }, unlimited());
+    let get = || http(&connection, PATIENT).get("/", url.clone()).send();
+    vendors.will(vec![Next::Answer(503, &[], ""); 6]);
+    for _ in 0..8 {
+        let _ = get().await;
+    }
+    assert_eq!(vendors.requests(), 5);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let all = futures::future::join_all((0..4).map(|_| get())).await;
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!(vendors.requests(), 6, "one tried, and it failed");
+    get().await.unwrap_err();
+    assert_eq!(vendors.requests(), 6, "the pause began anew");
+}
+
 #[tokio::test]
 async fn refusals_do_not_open_the_breaker() {
     let (vendors, url) = serve().await;

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use recloser::{AsyncRecloser, Recloser};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::breaker::Breaker;
 use super::{Bucket, LocalBucket, Method, Place, Quota, StatusCode};
 use crate::{Error, Limits, Result};
 
@@ -68,7 +68,7 @@ pub struct Connection {
     pub(super) ecosystem: &'static str,
     pub(super) client: reqwest::Client,
     pub(super) settings: Settings,
-    pub(super) breaker: AsyncRecloser,
+    pub(super) breaker: Breaker,
     pub(super) observer: Observer,
     bucket: Arc<dyn Bucket>,
     /// The buckets of single operations, by endpoint.
@@ -106,17 +106,12 @@ impl Connection {
         settings: Settings,
         observer: Observer,
     ) -> Connection {
-        let breaker = Recloser::custom()
-            .error_rate(0.99)
-            .closed_len(settings.breaker_failures)
-            .half_open_len(1)
-            .open_wait(settings.breaker_pause)
-            .build();
+        let breaker = Breaker::new(settings.breaker_failures, settings.breaker_pause);
         Connection {
             ecosystem,
             client,
             settings,
-            breaker: AsyncRecloser::from(breaker),
+            breaker,
             observer,
             bucket: Arc::new(LocalBucket::new(limits)),
             operations: Mutex::default(),

@@ -7,6 +7,7 @@
 
 mod connection;
 mod bucket;
+mod breaker;
 mod pipeline;
 mod request;
 mod exchange;

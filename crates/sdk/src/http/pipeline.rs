@@ -50,12 +50,17 @@ impl Http {
     ) -> Result<T, Failure> {
         let permission = self.connection.permission(pace, self.call.deadline).await;
         let _place = permission.map_err(|error| Failure { error, repeat: false })?;
+        let Some(pass) = self.connection.breaker.pass() else {
+            return Err(Failure { error: self.paused(), repeat: false });
+        };
+        let outcome = exchange.await;
         let ill = |failure: &Failure| matches!(failure.error.kind, Kind::Unavailable | Kind::Upstream);
-        match self.connection.breaker.call_with(ill, exchange).await {
-            Ok(answer) => Ok(answer),
-            Err(recloser::Error::Inner(failure)) => Err(failure),
-            Err(recloser::Error::Rejected) => Err(Failure { error: self.paused(), repeat: false }),
+        if outcome.as_ref().err().is_some_and(ill) {
+            pass.failed()
+        } else {
+            pass.worked()
         }
+        outcome
     }
 
     fn paused(&self) -> Error {
