@@ -146,7 +146,7 @@ async fn the_stock_is_walked_with_tokens_that_live_thirty_seconds() {
     let opened = stream.open(seller.opening()).unwrap();
     let first = stream.fetch(&opened, Page::default()).await.unwrap();
     seller.skip(Duration::from_secs(31));
-    let late = Page { cursor: first.next, since: None };
+    let late = Page { cursor: first.next, ..Page::default() };
     let (again, batches) = support::walk_from(&stream, &opened, late).await.unwrap();
     assert_eq!((again.len(), batches.len()), (60, 3), "a dead token begins the walk again");
 
@@ -180,13 +180,13 @@ async fn orders_pages_die_after_a_day_and_the_walk_begins_again() {
     let first = stream.fetch(&opened, Page::default()).await.unwrap();
     seller.skip(23 * HOUR);
     let opened = stream.open(seller.opening()).unwrap();
-    let second = stream.fetch(&opened, Page { cursor: first.next.clone(), since: None }).await.unwrap();
+    let second = stream.fetch(&opened, Page { cursor: first.next.clone(), ..Page::default() }).await.unwrap();
     assert_eq!(second.records.len(), 100);
     seller.skip(2 * HOUR);
     let opened = stream.open(seller.opening()).unwrap();
-    let dead = stream.fetch(&opened, Page { cursor: first.next, since: None }).await.unwrap();
+    let dead = stream.fetch(&opened, Page { cursor: first.next, ..Page::default() }).await.unwrap();
     assert!(dead.records.is_empty());
-    let restarted = stream.fetch(&opened, Page { cursor: dead.next, since: None }).await.unwrap();
+    let restarted = stream.fetch(&opened, Page { cursor: dead.next, ..Page::default() }).await.unwrap();
     assert_eq!(restarted.records.len(), 100);
 }
 

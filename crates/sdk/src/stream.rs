@@ -15,6 +15,9 @@ pub struct Page {
     pub cursor: Option<Value>,
     /// Only what changed at or after this moment; `None` is everything.
     pub since: Option<DateTime<Utc>>,
+    /// Where the walk before ended, in the vendor's own terms ([`Batch::bookmark`]). It comes with `since`, which counts
+    /// where the vendor no longer knows the bookmark.
+    pub bookmark: Option<String>,
 }
 
 /// One page of a stream.
@@ -26,6 +29,9 @@ pub struct Batch {
     /// How many records the vendor says there are in all, for the progress bar and the check
     /// that a full walk saw everything before deletions are believed.
     pub total: Option<u64>,
+    /// With the last page: where changes after this walk begin (a change token, a history id). It is kept when the walk
+    /// has come to its end, and the next one that asks for changes gets it.
+    pub bookmark: Option<String>,
 }
 
 /// One record: the vendor's JSON and the few columns that the brain reads.

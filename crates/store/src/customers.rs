@@ -49,6 +49,23 @@ pub async fn like(tenant: &Tenant, likeness: &Likeness) -> Result<Vec<Customer>>
     Ok(Customer::find_by_statement(sql.statement()).all(tenant.read()).await?)
 }
 
+/// Customers of any system whose name, company or address has each of these words in it; for businesses whose contacts
+/// are nowhere else.
+pub async fn named(tenant: &Tenant, words: &[String], limit: u64) -> Result<Vec<Customer>> {
+    let mut sql = tenant.sql(
+        "SELECT ecosystem, vendor_id, name, company, email, phone_digits, last_synced FROM customers \
+         WHERE deleted_at IS NULL AND tenant_id = ",
+    );
+    sql.bind(tenant.id());
+    for word in words {
+        let word = word.to_lowercase().replace('~', "~~").replace('%', "~%").replace('_', "~_");
+        sql.push(" AND (lower(coalesce(name, '') || ' ' || coalesce(company, '') || ' ' || coalesce(email, '')) LIKE ");
+        sql.bind(format!("%{word}%")).push(" ESCAPE '~')");
+    }
+    sql.push(" ORDER BY name, ecosystem, id").limit(limit as i64);
+    Ok(Customer::find_by_statement(sql.statement()).all(tenant.read()).await?)
+}
+
 /// What a person said of a link.
 #[derive(Clone, Debug, PartialEq, FromQueryResult)]
 pub struct Verdict {

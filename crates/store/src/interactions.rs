@@ -49,6 +49,28 @@ pub async fn upsert_batch(tenant: &Tenant, interactions: &[NewInteraction]) -> R
     Ok(created.max(0) as u64)
 }
 
+/// Removes interactions that turned out to be none, and keeps the sums of their contacts right. Returns how many there
+/// were.
+pub async fn remove(tenant: &Tenant, ecosystem: &str, vendor_ids: &[String]) -> Result<u64> {
+    let tx = tenant.begin().await?;
+    let mut contacts = BTreeSet::new();
+    let mut removed = 0;
+    for vendor_id in vendor_ids {
+        let mut sql = tx.sql("DELETE FROM interaction_history WHERE tenant_id = ");
+        sql.bind(tx.tenant_id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND vendor_id = ");
+        sql.bind(vendor_id.as_str()).push(" RETURNING contact_id");
+        for row in tx.rows(sql).await? {
+            contacts.insert(row.try_get::<i64>("", "contact_id")?);
+            removed += 1;
+        }
+    }
+    if removed > 0 {
+        refresh(&tx, &contacts.into_iter().collect::<Vec<_>>()).await?;
+    }
+    tx.commit().await?;
+    Ok(removed)
+}
+
 async fn known_contacts(tx: &Tx, ids: &[i64]) -> Result<Vec<i64>> {
     let mut sql = tx.sql("SELECT id FROM contacts WHERE ");
     sql.of_tenant("tenant_id", tx.tenant_id()).push(" AND id").among_ids(ids);

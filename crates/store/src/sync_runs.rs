@@ -155,3 +155,20 @@ pub async fn put_cursor(
     tenant.write().execute_raw(sql.statement()).await?;
     Ok(())
 }
+
+/// Keeps where changes after a walk begin, in the vendor's own terms.
+pub async fn put_bookmark(
+    tenant: &Tenant,
+    (ecosystem, stream): (&str, &str),
+    bookmark: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut sql = tenant.sql("INSERT INTO sync_cursors (tenant_id, ecosystem, stream, bookmark, updated_at) VALUES (");
+    sql.bind(tenant.id()).push(", ").bind(ecosystem).push(", ").bind(stream).push(", ").bind(bookmark);
+    sql.push(", ").bind(micros(now)).push(
+        ") ON CONFLICT (tenant_id, ecosystem, stream) DO UPDATE SET bookmark = excluded.bookmark, \
+         updated_at = excluded.updated_at",
+    );
+    tenant.write().execute_raw(sql.statement()).await?;
+    Ok(())
+}

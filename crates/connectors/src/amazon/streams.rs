@@ -36,7 +36,7 @@ pub async fn orders(api: &Amazon, page: Page) -> Result<Batch> {
     // What was refused once is not asked for again on every page: searches are too few.
     let next = found.next.map(|next| Search { buyers: next.buyers && !found.buyers_refused, ..next });
     let next = next.map(|next| save(&next)).transpose()?;
-    Ok(Batch { records: found.rows.into_iter().filter_map(ordered).collect(), next, total: None })
+    Ok(Batch { records: found.rows.into_iter().filter_map(ordered).collect(), next, ..Batch::default() })
 }
 
 fn beginning(api: &Amazon, since: Option<DateTime<Utc>>) -> DateTime<Utc> {
@@ -92,7 +92,7 @@ pub async fn inventory(api: &Amazon, page: Page) -> Result<Batch> {
         None => walk.in_next_marketplace(api),
     };
     let records = found.rows.into_iter().filter_map(|row| stocked(row, marketplace)).collect();
-    Ok(Batch { records, next: next.as_ref().map(save).transpose()?, total: None })
+    Ok(Batch { records, next: next.as_ref().map(save).transpose()?, ..Batch::default() })
 }
 
 impl Walk {

@@ -21,7 +21,7 @@ pub async fn domains(api: &Cloudflare, page: Page) -> Result<Batch> {
     let more =
         !rows.is_empty() && total.map_or(rows.len() >= ZONES as usize, |total| number * u64::from(ZONES) < total);
     let records = rows.into_iter().filter_map(domain).filter(|record| is_recent(record, page.since)).collect();
-    Ok(Batch { records, next: more.then(|| json!({"page": number + 1})), total })
+    Ok(Batch { records, next: more.then(|| json!({"page": number + 1})), total, ..Batch::default() })
 }
 
 /// A page of zones; a token that may not list them has the configured one.
@@ -86,7 +86,7 @@ pub async fn dns_records(api: &Cloudflare, page: Page) -> Result<Batch> {
     let records = rows.into_iter().filter_map(|row| entry(row, &name)).filter(|record| is_recent(record, page.since));
     let records = records.collect();
     let next = if more { Some(walk.at(number + 1)?) } else { walk.after_zone()? };
-    Ok(Batch { records, next, total: None })
+    Ok(Batch { records, next, ..Batch::default() })
 }
 
 impl Walk {

@@ -21,7 +21,7 @@ pub async fn domains(api: &GoDaddy, page: Page) -> Result<Batch> {
     let filter = Filter { changed_after: page.since, ..Filter::default() };
     let found = domains::page(api, &filter, from.clone(), DOMAINS).await?;
     let next = found.next.filter(|next| Some(next) != from.as_ref()).map(|next| json!({"from": next}));
-    Ok(Batch { records: found.rows.into_iter().map(domain).collect(), next, total: None })
+    Ok(Batch { records: found.rows.into_iter().map(domain).collect(), next, ..Batch::default() })
 }
 
 fn domain(domain: Domain) -> Record {
@@ -74,7 +74,7 @@ pub async fn dns_records(api: &GoDaddy, page: Page) -> Result<Batch> {
     };
     let records = found.rows.iter().map(|present| entry(present, &name)).collect();
     let next = if found.more { Some(walk.at(number + 1)?) } else { walk.after_domain()? };
-    Ok(Batch { records, next, total: None })
+    Ok(Batch { records, next, ..Batch::default() })
 }
 
 impl Walk {

@@ -41,7 +41,7 @@ pub async fn contacts(api: &GoHighLevel, page: Page) -> Result<Batch> {
     let records = found.rows.into_iter().filter_map(record).filter(|record| is_recent(record, page.since)).collect();
     walk.at = found.next;
     let next = if over { None } else { Some(save(&walk)?) };
-    Ok(Batch { records, next, total })
+    Ok(Batch { records, next, total, ..Batch::default() })
 }
 
 impl Walk {
@@ -89,7 +89,12 @@ pub async fn opportunities(api: &GoHighLevel, page: Page) -> Result<Batch> {
     let short = found.rows.len() < limit as usize && found.total.is_none_or(|total| seen >= total);
     let next = found.next.filter(|_| !short).map(|at| save(&Position { at: Some(at), seen })).transpose()?;
     let records = found.rows.into_iter().filter_map(|row| deal(row, pipelines));
-    Ok(Batch { records: records.filter(|record| is_recent(record, page.since)).collect(), next, total: found.total })
+    Ok(Batch {
+        records: records.filter(|record| is_recent(record, page.since)).collect(),
+        next,
+        total: found.total,
+        ..Batch::default()
+    })
 }
 
 fn deal(row: Value, pipelines: &[Pipeline]) -> Option<Record> {
@@ -160,7 +165,7 @@ async fn exported(api: &GoHighLevel, here: Export, since: Option<DateTime<Utc>>)
         None => Some(Export { emails: true, ..Export::default() }),
     };
     let records = rows.iter().filter_map(message).filter(|record| is_recent(record, since)).collect();
-    Ok(Batch { records, next: next.as_ref().map(save).transpose()?, total: None })
+    Ok(Batch { records, next: next.as_ref().map(save).transpose()?, ..Batch::default() })
 }
 
 /// Where the appointments begin, if the token may see calendars and there are any.
@@ -188,16 +193,17 @@ async fn appointments(api: &GoHighLevel, window: Window, since: Option<DateTime<
     let records = records.filter(|record| is_recent(record, since)).collect();
     let rest = (from > window.oldest)
         .then(|| Export { appointments: Some(Window { to: from, ..window }), ..Export::default() });
-    Ok(Batch { records, next: rest.as_ref().map(save).transpose()?, total: None })
+    Ok(Batch { records, next: rest.as_ref().map(save).transpose()?, ..Batch::default() })
 }
 
-/// An appointment is contact once it has begun, and if nobody called it off or stayed away.
+/// An appointment is contact once it has begun, and if nobody called it off or stayed away. That may be noted after it
+/// was copied, so that such a one is told as gone.
 fn appointment(row: Value, now: DateTime<Utc>) -> Option<Record> {
+    let at = json::time(&row, "startTime").filter(|at| *at <= now)?;
     let status = calendars::status(&row).unwrap_or_default();
     if matches!(status.as_str(), "cancelled" | "noshow" | "invalid") {
-        return None;
+        return Some(Record { id: json::text(&row, "id")?, updated_at: Some(at), data: row, fields: Fields::Deleted });
     }
-    let at = json::time(&row, "startTime").filter(|at| *at <= now)?;
     let fields = stream::Interaction {
         contact: json::text(&row, "contactId")?,
         at,

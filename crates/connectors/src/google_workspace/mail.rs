@@ -146,9 +146,14 @@ pub async fn page(
     })
     .await?;
     let ids: Vec<String> = found.rows.iter().filter_map(|row| json::text(row, "id")).collect();
+    Ok((headers_of(api, ids).await?, found.next))
+}
+
+/// The headers of these mails; those that went meanwhile are left out.
+pub async fn headers_of(api: &GoogleWorkspace, ids: Vec<String>) -> Result<Vec<Value>> {
     let asked = ids.into_iter().map(|id| async move { metadata(api, &id, &[]).await });
     let rows: Vec<Option<Value>> = futures::stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-    Ok((rows.into_iter().flatten().collect(), found.next))
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// A mail's headers, first words and labels; none when it went meanwhile.

@@ -74,7 +74,7 @@ impl Source {
         let too_old = answer.now.is_none_or(|now| now - since > Duration::days(LOOK_BACK_DAYS));
         let records: Vec<Record> = rows.iter().filter_map(|row| self.record(row, answer.today)).collect();
         if rows.len() < MOST_CHANGES && !too_old {
-            return Ok(Batch { records, next: None, total: None });
+            return Ok(Batch { records, next: None, ..Batch::default() });
         }
         let gone: Vec<Record> = records.into_iter().filter(|record| record.fields == Fields::Deleted).collect();
         let mut batch = self.page(api, None, Some(since)).await?;
@@ -96,7 +96,7 @@ impl Source {
         let over = rows.is_empty() || (rows.len() < most as usize && walk.total.is_none_or(|total| at > total));
         let records = rows.iter().filter_map(|row| self.record(row, answer.today)).collect();
         let next = if over { None } else { Some(save(&Walk { at, total: walk.total })?) };
-        Ok(Batch { records, next, total: walk.total })
+        Ok(Batch { records, next, total: walk.total, ..Batch::default() })
     }
 
     fn query(&self, since: Option<DateTime<Utc>>) -> Select {

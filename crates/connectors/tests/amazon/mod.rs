@@ -77,7 +77,7 @@ pub fn stream(name: &str) -> ErasedStream {
 pub async fn walk(opening: Opening, name: &str, since: Option<DateTime<Utc>>) -> Result<(Vec<Record>, Vec<Batch>)> {
     let stream = stream(name);
     let opened = stream.open(opening)?;
-    support::walk_from(&stream, &opened, Page { cursor: None, since }).await
+    support::walk_from(&stream, &opened, Page { since, ..Page::default() }).await
 }
 
 pub fn order_row() -> Value {

@@ -71,7 +71,7 @@ pub async fn walk<C: Connector>(
     let streams = ErasedConnector::of::<C>().streams;
     let stream = streams.into_iter().find(|stream| stream.name == name).unwrap();
     let opened = stream.open(opening)?;
-    let mut page = Page { cursor: None, since };
+    let mut page = Page { since, ..Page::default() };
     let (mut records, mut batches) = (Vec::new(), Vec::new());
     for _ in 0..100 {
         let batch = stream.fetch(&opened, page.clone()).await?;

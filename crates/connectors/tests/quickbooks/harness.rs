@@ -90,7 +90,7 @@ impl Account {
     pub async fn walk(&self, name: &str, since: Option<&str>) -> Result<(Vec<Record>, Vec<Batch>)> {
         let stream = stream(name);
         let opened = stream.open(self.opening("walk"))?;
-        walk_from(&stream, &opened, Page { cursor: None, since: since.map(|since| since.parse().unwrap()) }).await
+        walk_from(&stream, &opened, Page { since: since.map(|since| since.parse().unwrap()), ..Page::default() }).await
     }
 }
 

@@ -133,9 +133,9 @@ async fn a_walk_that_was_interrupted_goes_on_where_it_was() {
     let opened = stream.open(account.opening("walk")).unwrap();
     let first = stream.fetch(&opened, Page::default()).await.unwrap();
     let opened = stream.open(account.opening("later")).unwrap();
-    let (rest, _) = walk_from(&stream, &opened, Page { cursor: first.next.clone(), since: None }).await.unwrap();
+    let (rest, _) = walk_from(&stream, &opened, Page { cursor: first.next.clone(), ..Page::default() }).await.unwrap();
     assert_eq!(Some((first.records.len() + rest.len()) as u64), first.total);
-    let odd = stream.fetch(&opened, Page { cursor: Some(json!("page two")), since: None }).await.unwrap_err();
+    let odd = stream.fetch(&opened, Page { cursor: Some(json!("page two")), ..Page::default() }).await.unwrap_err();
     assert_eq!(odd.kind, Kind::InvalidInput);
 }
 
@@ -147,7 +147,7 @@ async fn a_token_revoked_in_the_middle_ends_the_walk_with_its_reason() {
     let opened = stream.open(account.opening("walk")).unwrap();
     let first = stream.fetch(&opened, Page::default()).await.unwrap();
     sandbox.faults().next(1, sandbox::Fault::ExpiredToken);
-    let page = Page { cursor: first.next, since: None };
+    let page = Page { cursor: first.next, ..Page::default() };
     let error = stream.fetch(&opened, page).await.unwrap_err();
     assert_eq!(error.kind, Kind::Unauthenticated);
     assert!(error.message.contains("Connect QuickBooks again"), "{error}");

@@ -211,7 +211,7 @@ pub fn satisfies(schema: &Value, value: &Value, what: &str) {
 pub async fn walk(opening: Opening, name: &str, since: Option<&str>) -> Result<(Vec<Record>, Vec<Batch>)> {
     let stream = stream(name);
     let opened = stream.open(opening)?;
-    walk_from(&stream, &opened, Page { cursor: None, since: since.map(|since| since.parse().unwrap()) }).await
+    walk_from(&stream, &opened, Page { since: since.map(|since| since.parse().unwrap()), ..Page::default() }).await
 }
 
 pub async fn walk_from(stream: &ErasedStream, opened: &Opened, mut page: Page) -> Result<(Vec<Record>, Vec<Batch>)> {

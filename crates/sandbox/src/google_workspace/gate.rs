@@ -86,6 +86,8 @@ impl Service {
             Service::Docs => ("docs", 1, 300),
             Service::Sheets if reads => ("Read requests", 1, 60),
             Service::Sheets => ("Write requests", 1, 60),
+            Service::Gmail if path.ends_with("/profile") => ("gmail", 1, 6_000),
+            Service::Gmail if path.ends_with("/history") => ("gmail", 2, 6_000),
             Service::Gmail if path.ends_with("/send") => ("gmail", 100, 6_000),
             Service::Gmail if !reads => ("gmail", 10, 6_000),
             Service::Gmail => ("gmail", 5, 6_000),

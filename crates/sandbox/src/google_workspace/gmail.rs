@@ -19,7 +19,7 @@ use super::{
     state::{Draft, Mail, State},
 };
 use crate::{
-    clock::{Millis, moment},
+    clock::{DAY, Millis, moment},
     world::World,
 };
 
@@ -28,6 +28,7 @@ type Asked = Query<HashMap<String, String>>;
 pub(super) fn router() -> Router<Arc<World>> {
     Router::new()
         .route("/users/{user}/profile", get(profile))
+        .route("/users/{user}/history", get(history))
         .route("/users/{user}/messages", get(list))
         .route("/users/{user}/messages/send", post(send_at_once))
         .route("/users/{user}/messages/{id}", get(message))
@@ -37,9 +38,37 @@ pub(super) fn router() -> Router<Arc<World>> {
 }
 
 async fn profile(Shared(world): Shared<Arc<World>>) -> Reply {
+    let now = world.now();
     let google = google(&world);
     ok(&json!({"emailAddress": google.me.1, "messagesTotal": google.mails.len(), "threadsTotal": google.mails.len(),
-        "historyId": "7001"}))
+        "historyId": now.to_string()}))
+}
+
+/// Google keeps the history for about a week.
+const HISTORY: Millis = 7 * DAY;
+
+/// What came since a point of the mailbox's history. Points are moments here, which grow as Google's numbers do.
+async fn history(Shared(world): Shared<Arc<World>>, asked: Asked) -> Reply {
+    let now = world.now();
+    let google = google(&world);
+    let start = asked.get("startHistoryId").and_then(|text| text.parse::<Millis>().ok());
+    let start = start.ok_or_else(|| Refusal::old(400, "invalidArgument", "Invalid startHistoryId"))?;
+    if start < now - HISTORY {
+        return Err(Refusal::entity_not_found());
+    }
+    let drafted = google.drafts.iter().map(|draft| &draft.mail);
+    let mut mails: Vec<&Mail> = google.mails.iter().chain(drafted).filter(|mail| mail.at >= start).collect();
+    mails.sort_by_key(|mail| mail.at);
+    let (size, token) = (size(&asked)?, asked.get("pageToken").map(String::as_str));
+    let page = paging::page(mails.len(), size, token, &format!("history {start} {size}"), now)?;
+    let mut answer = json!({"historyId": now.to_string()});
+    let rows = mails[page.from..page.to].iter().map(|mail| {
+        let brief = json!({"id": mail.id, "threadId": mail.thread});
+        let added = json!({"id": mail.id, "threadId": mail.thread, "labelIds": mail.labels});
+        json!({"id": mail.at.to_string(), "messages": [brief], "messagesAdded": [{"message": added}]})
+    });
+    finish(&mut answer, "history", rows.collect(), page.next);
+    ok(&answer)
 }
 
 /// How many rows a page has: at most 500, 100 unless asked.

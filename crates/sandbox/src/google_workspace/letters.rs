@@ -62,7 +62,7 @@ pub(super) fn shown(mail: &Mail, format: &str, wanted: &[String]) -> Value {
         .replace('"', "&quot;")
         .replace('\'', "&#39;");
     let mut row = json!({"id": mail.id, "threadId": mail.thread, "labelIds": mail.labels, "snippet": snippet,
-        "internalDate": mail.at.to_string(), "sizeEstimate": 1_000 + mail.text.len(), "historyId": "7001"});
+        "internalDate": mail.at.to_string(), "sizeEstimate": 1_000 + mail.text.len(), "historyId": mail.at.to_string()});
     match format {
         "minimal" => {}
         "raw" => row["raw"] = mail.raw.clone().unwrap_or_else(|| URL_SAFE.encode(&mail.text)).into(),

@@ -41,6 +41,23 @@ pub struct Found {
     /// Give it as `cursor` for the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// Where no contact fits: customers of other systems who do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub customers: Vec<Customer>,
+}
+
+/// A customer of another system, who is no contact.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Customer {
+    /// The system, such as `quickbooks`.
+    pub source: String,
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
 }
 
 /// A contact as lists show it.
@@ -127,8 +144,28 @@ pub async fn search(tenant: &Tenant, now: DateTime<Utc>, args: Search) -> Result
         }
         _ => None,
     };
+    let customers = if page.rows.is_empty() { customers(tenant, &question, limit).await? } else { Vec::new() };
     let contacts = page.rows.into_iter().map(|row| Contact::of(row, now)).collect();
-    Ok(Found { contacts, understood: question.understood(zone), total, next_cursor: page.next })
+    Ok(Found { contacts, understood: question.understood(zone), total, next_cursor: page.next, customers })
+}
+
+/// Customers of other systems by the words of a question.
+async fn customers(tenant: &Tenant, question: &Question, limit: u64) -> Result<Vec<Customer>> {
+    let texts = [&question.text, &question.name, &question.company];
+    let words = texts.into_iter().flatten().flat_map(|text| text.split_whitespace()).map(str::to_owned);
+    let words: Vec<String> = words.collect();
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = store::customers::named(tenant, &words, limit).await.map_err(unavailable)?;
+    let customer = |row: store::customers::Customer| Customer {
+        source: row.ecosystem,
+        id: row.vendor_id,
+        name: row.name,
+        company: row.company,
+        email: row.email,
+    };
+    Ok(found.into_iter().map(customer).collect())
 }
 
 /// Who has waited too long.

@@ -102,6 +102,9 @@ struct Walk<'a> {
     run: Uuid,
     started_at: DateTime<Utc>,
     since: Option<DateTime<Utc>>,
+    /// Where the walk before ended, and where this one did.
+    bookmark: Option<String>,
+    reached: Option<String>,
     /// What was done so far, and where the next page begins.
     row: Row,
     /// What the vendor says there is.
@@ -118,7 +121,7 @@ impl<'a> Walk<'a> {
             Call { execution: Some(work.execution), key: work.execution.to_string(), deadline: Instant::now() + left };
         let opened = stream.open(connected.open(call).await?)?;
         let cursor = rows::cursor(&work.tenant, work.ecosystem, stream.name).await.map_err(crate::unavailable)?;
-        let high_water = cursor.and_then(|cursor| cursor.high_water);
+        let (high_water, bookmark) = cursor.map_or((None, None), |cursor| (cursor.high_water, cursor.bookmark));
         let since = if work.mode == Mode::Incremental { high_water.map(|at| at - OVERLAP) } else { None };
         let mode = if since.is_some() { Mode::Incremental } else { Mode::Full };
         let streams = (work.ecosystem, stream.name);
@@ -127,7 +130,8 @@ impl<'a> Walk<'a> {
         rows::start(&work.tenant, run, streams, mode.as_str(), since, now).await.map_err(crate::unavailable)?;
         let (started_at, since) = cut_off.as_ref().map_or((now, since), |row| (row.started_at, row.since));
         let row = cut_off.map(resumed).unwrap_or_default();
-        Ok(Walk { work, stream, opened, run, started_at, since, row, total: None })
+        let bookmark = bookmark.filter(|_| since.is_some());
+        Ok(Walk { work, stream, opened, run, started_at, since, bookmark, reached: None, row, total: None })
     }
 
     /// Fetches and writes; the next page is on its way while one is written.
@@ -135,6 +139,7 @@ impl<'a> Walk<'a> {
         let mut page = self.fetch(self.row.cursor.clone()).await?;
         loop {
             self.total = self.total.or(page.total);
+            self.reached = page.bookmark.take();
             let next = page.next.take();
             if next.is_some() && next == self.row.cursor {
                 return Err(Error::upstream(format!("{} gave the same page twice", self.stream.name)));
@@ -160,7 +165,7 @@ impl<'a> Walk<'a> {
     async fn fetch(&self, cursor: Option<Value>) -> Result<Batch> {
         let mut asked = 0;
         loop {
-            let page = Page { cursor: cursor.clone(), since: self.since };
+            let page = Page { cursor: cursor.clone(), since: self.since, bookmark: self.bookmark.clone() };
             let error = match self.stream.fetch(&self.opened, page).await {
                 Err(e) if e.kind == Kind::RateLimited && asked < PATIENCE => e,
                 fetched => return fetched,
@@ -216,6 +221,11 @@ impl<'a> Walk<'a> {
         if failure.is_none() && !short {
             let full_at = self.since.is_none().then_some(self.started_at);
             let streams = (self.work.ecosystem, self.stream.name);
+            // First, because a walk that begins where nothing was missed is better than one that begins too late.
+            if let Some(bookmark) = &self.reached {
+                let kept = rows::put_bookmark(&self.work.tenant, streams, bookmark, now);
+                kept.await.map_err(crate::unavailable)?;
+            }
             let moved = rows::put_cursor(&self.work.tenant, streams, Some(self.started_at), full_at, now);
             moved.await.map_err(crate::unavailable)?;
         }

@@ -47,6 +47,9 @@ pub(super) async fn records(work: &Work, stream: &str, run: Uuid, records: Vec<R
 }
 
 async fn mark_gone(work: &Work, stream: &str, gone: &[String], now: DateTime<Utc>) -> Result<u64> {
+    if matches!(stream, "interactions" | "messages") {
+        return interactions::remove(&work.tenant, work.ecosystem, gone).await.map_err(crate::unavailable);
+    }
     let Some(table) = marked(stream) else { return Ok(0) };
     let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
     vendor_rows::mark_deleted(&work.tenant, table, work.ecosystem, &gone, now).await.map_err(crate::unavailable)

@@ -14,6 +14,7 @@ pub struct Model {
     pub high_water: Option<DateTimeUtc>,
     pub last_full_at: Option<DateTimeUtc>,
     pub updated_at: DateTimeUtc,
+    pub bookmark: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -53,6 +53,7 @@ impl MigratorTrait for Migrator {
         all.push(same("m0040_webhook_events", include_str!("webhook_events.sql")));
         all.push(same("m0060_expiries", include_str!("expiries.sql")));
         all.push(same("m0070_rate_places", include_str!("rate_places.sql")));
+        all.push(same("m0071_sync_bookmarks", include_str!("sync_bookmarks.sql")));
         all.push(same("m0080_policy_rules", include_str!("policy_rules.sql")));
         all.push(same("m0081_approval_votes", include_str!("approval_votes.sql")));
         all.push(same("m0082_people", include_str!("people.sql")));

@@ -60,6 +60,11 @@ async fn interactions_count_once_and_date_the_contact() {
         assert_eq!(list.iter().map(|row| row.vendor_id.as_str()).collect::<Vec<_>>(), ["b", "a"]);
         let sums = interactions::aggregates(&tenant, &[id]).await?;
         assert_eq!((sums.len(), sums[0].interactions, sums[0].last), (1, 2, store::micros(now() - days(3))));
+        // One was called off after all.
+        assert_eq!(interactions::remove(&tenant, "crm", &["b".into(), "never".into()]).await?, 1);
+        assert_eq!(interactions::remove(&tenant, "other", &["a".into()]).await?, 0);
+        let row = contacts::rows(&tenant, &[id]).await?.remove(0);
+        assert_eq!((row.interaction_count, row.last_interaction), (1, Some(store::micros(now() - days(5)))));
         Ok(())
     })
     .await;
@@ -170,6 +175,10 @@ async fn a_sync_tells_how_far_it_is_and_where_to_go_on() {
         assert_eq!(sync_runs::cursor(&tenant, "crm", "contacts").await?, None);
         sync_runs::put_cursor(&tenant, stream, Some(now()), Some(now()), now()).await?;
         sync_runs::put_cursor(&tenant, stream, Some(now() + days(1)), None, now()).await?;
+        sync_runs::put_bookmark(&tenant, stream, "token-1", now()).await?;
+        sync_runs::put_bookmark(&tenant, stream, "token-2", now()).await?;
+        let cursor = sync_runs::cursor(&tenant, stream.0, stream.1).await?.unwrap();
+        assert_eq!((cursor.bookmark.as_deref(), cursor.high_water.is_some()), (Some("token-2"), true));
         let cursor = sync_runs::cursor(&tenant, "crm", "contacts").await?.unwrap();
         assert_eq!(cursor.high_water, Some(store::micros(now() + days(1))));
         assert_eq!(cursor.last_full_at, Some(store::micros(now())));

@@ -1,0 +1,2 @@
+-- Where changes after the last walk begin, in the vendor's own terms.
+ALTER TABLE sync_cursors ADD COLUMN bookmark TEXT;
