@@ -95,7 +95,7 @@ pub enum Purpose {
     /// Whoever opens it becomes the first owner.
     FirstOwner,
     /// This person sets a password.
-    Password(Person),
+    Password(Box<Person>),
 }
 
 /// Looks at a link; it stays good. `None`: it is not, or not any more.
@@ -104,7 +104,7 @@ pub async fn purpose(app: &Arc<App>, token: &str) -> Result<Option<Purpose>> {
     let Some(link) = link.map_err(crate::unavailable)? else { return Ok(None) };
     let Some(id) = link.person_id else { return Ok(Some(Purpose::FirstOwner)) };
     let person = rows::get(&app.store.tenant(&link.tenant_id), id).await.map_err(crate::unavailable)?;
-    Ok(person.map(Purpose::Password))
+    Ok(person.map(|person| Purpose::Password(Box::new(person))))
 }
 
 /// What is filled in behind a link.
