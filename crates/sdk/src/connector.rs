@@ -12,6 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::tool::Spec;
+use crate::webhook::Subscription;
 use crate::{Auth, Batch, Credentials, Error, Http, Page, Result, Stream, Tool, Webhook, schema};
 
 /// Code for one ecosystem.
@@ -44,6 +45,10 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// How the vendor's webhooks are verified and read, where it has any.
     fn webhook() -> Option<Webhook> {
         None
+    }
+    /// Asks the vendor for webhooks and gives the moment when they end; only where [`Webhook::subscribed`] says so.
+    fn subscribe(&self, _to: Subscription) -> impl Future<Output = Result<DateTime<Utc>>> + Send {
+        std::future::ready(Err(Error::internal(format!("{} is not asked for webhooks", Self::TITLE))))
     }
 }
 
@@ -105,6 +110,7 @@ pub struct ErasedConnector {
     pub streams: Vec<ErasedStream>,
     pub webhook: Option<Webhook>,
     check: Check,
+    subscribe: Subscribe,
 }
 
 /// What a call needs to open the connector: its section of the configuration, the credentials and
@@ -116,6 +122,7 @@ pub struct Opening {
     pub http: Http,
 }
 
+type Subscribe = Arc<dyn Fn(Opening, Subscription) -> BoxFuture<'static, Result<DateTime<Utc>>> + Send + Sync>;
 type Check = Arc<dyn Fn(Opening) -> BoxFuture<'static, Result<Account>> + Send + Sync>;
 type RunErased = Arc<dyn Fn(Opening, Value) -> BoxFuture<'static, Result<Value>> + Send + Sync>;
 type FetchErased = Arc<dyn Fn(&Opened, Page) -> BoxFuture<'static, Result<Batch>> + Send + Sync>;
@@ -169,7 +176,13 @@ impl ErasedConnector {
             streams: C::streams().into_iter().map(erase_stream).collect(),
             webhook: C::webhook(),
             check: Arc::new(|opening| Box::pin(async move { open::<C>(opening)?.check().await })),
+            subscribe: Arc::new(|opening, to| Box::pin(async move { open::<C>(opening)?.subscribe(to).await })),
         }
+    }
+
+    /// [`Connector::subscribe`]
+    pub async fn subscribe(&self, opening: Opening, to: Subscription) -> Result<DateTime<Utc>> {
+        (self.subscribe)(opening, to).await
     }
 
     /// Proves the credentials with the cheapest request.

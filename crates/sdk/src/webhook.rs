@@ -23,8 +23,21 @@ pub struct Webhook {
     pub again: u16,
     /// Where a person registers the address at the vendor.
     pub setup: &'static str,
+    /// The vendor wants to be asked for deliveries by a request, again and again: [`crate::Connector::subscribe`] does it.
+    pub subscribed: bool,
     /// Proves a delivery with the secret and reads it. It waits for nothing and panics at nothing.
     pub open: fn(&Delivery<'_>, &str) -> Result<Received, Refusal>,
+}
+
+/// What the vendor is asked for where nobody can register an address by hand.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// A new one each time.
+    pub id: String,
+    /// Where deliveries are to go.
+    pub address: String,
+    /// What deliveries will be proven with.
+    pub secret: String,
 }
 
 /// One request of the vendor, as it came.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sdk::Result;
 use serde_json::{Value, json};
 
-use crate::actor::DEFAULT_TENANT;
+use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::runs::{Every, Failure, Job, Schedule};
 use crate::{approvals, connections, webhooks};
@@ -19,11 +19,12 @@ const KEPT_RUNS: Duration = Duration::from_secs(90 * 24 * 3600);
 
 pub fn register(app: &Arc<App>) {
     let weak = Arc::downgrade(app);
-    app.runs.register(RUN, move |_: Job, _: Value| {
+    app.runs.register(RUN, move |job: Job, _: Value| {
         let app = weak.upgrade();
         async move {
             let app = app.ok_or(Failure::Interrupted)?;
             tidy(&app).await?;
+            webhooks::renew(&app, &Actor::run(&job.tenant, job.run)).await;
             Ok(Value::Null)
         }
     });

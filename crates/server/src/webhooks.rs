@@ -4,6 +4,7 @@
 //! the run that works on it, and answered; no vendor is asked meanwhile. The run ([`work`]) brings the streams that the
 //! events name up to date with the sync. Nothing of a delivery but names and ids is kept.
 
+mod subscribe;
 mod work;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::config;
 use crate::connections::Connected;
 use crate::runs::New;
 
+pub use subscribe::renew;
 pub use work::{register, tidy};
 
 use work::RUN;
@@ -242,14 +244,17 @@ pub struct Expected {
     pub last_event: Option<DateTime<Utc>>,
 }
 
+fn address(app: &App, ecosystem: &str) -> String {
+    format!("{}/webhooks/{ecosystem}", app.config.public_url())
+}
+
 /// Where webhooks of the connected ecosystems are expected, and when the last one came.
 pub async fn expectations(app: &App) -> sdk::Result<Vec<(&'static str, Expected)>> {
     let last = store::webhooks::last_received(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)?;
-    let base = app.config.public_url();
     let expected = app.connections.defaults().filter(|connected| connected.webhook_secret().is_some());
     let told = expected.map(|connected| {
         let id = connected.connector.id;
-        (id, Expected { url: format!("{base}/webhooks/{id}"), last_event: last.get(id).copied() })
+        (id, Expected { url: address(app, id), last_event: last.get(id).copied() })
     });
     Ok(told.collect())
 }

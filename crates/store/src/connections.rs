@@ -32,6 +32,8 @@ pub async fn change(tenant: &Tenant, ecosystem: &str, origin: &str, before: Befo
         Before::MarkDeleted => mark_deleted(&tx, ecosystem, now).await?,
     }
     of_ecosystem(&tx, "DELETE FROM sync_cursors", ecosystem).await?;
+    // What the vendor was asked to tell is of the account before.
+    of_ecosystem(&tx, "DELETE FROM webhook_subscriptions", ecosystem).await?;
     let mut sql = tx.sql("INSERT INTO connections (tenant_id, ecosystem, origin, connected_at) VALUES (");
     sql.bind(tx.tenant_id()).push(", ").bind(ecosystem).push(", ").bind(origin).push(", ").bind(micros(now));
     sql.push(

@@ -187,6 +187,29 @@ pub async fn purge(system: &System, before: DateTime<Utc>) -> Result<u64> {
     Ok(system.write().execute_raw(sql.statement()).await?.rows_affected())
 }
 
+/// Until when the vendor was asked for webhooks to this address; None: it was not.
+pub async fn subscribed_until(tenant: &Tenant, ecosystem: &str, address: &str) -> Result<Option<DateTime<Utc>>> {
+    #[derive(FromQueryResult)]
+    struct Until {
+        ends_at: DateTime<Utc>,
+    }
+    let mut sql = tenant.sql("SELECT ends_at FROM webhook_subscriptions WHERE tenant_id = ");
+    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND address = ").bind(address);
+    let row = Until::find_by_statement(sql.statement()).one(tenant.read()).await?;
+    Ok(row.map(|row| row.ends_at))
+}
+
+/// Notes that the vendor sends webhooks to this address until then.
+pub async fn subscribed(tenant: &Tenant, ecosystem: &str, address: &str, ends_at: DateTime<Utc>) -> Result<()> {
+    let mut sql = tenant.sql("INSERT INTO webhook_subscriptions (tenant_id, ecosystem, address, ends_at) VALUES (");
+    sql.bind(tenant.id()).push(", ").bind(ecosystem).push(", ").bind(address).push(", ").bind(micros(ends_at));
+    sql.push(
+        ") ON CONFLICT (tenant_id, ecosystem) DO UPDATE SET address = excluded.address, ends_at = excluded.ends_at",
+    );
+    tenant.write().execute_raw(sql.statement()).await?;
+    Ok(())
+}
+
 /// When the last event of each ecosystem came.
 pub async fn last_received(tenant: &Tenant) -> Result<BTreeMap<String, DateTime<Utc>>> {
     #[derive(FromQueryResult)]

@@ -25,6 +25,7 @@ pub const WEBHOOK: Webhook = Webhook {
     // Every other status is final, 5xx too.
     again: 429,
     setup: "a marketplace app's settings > Advanced settings > Webhooks; private integrations have none",
+    subscribed: false,
     open,
 };
 

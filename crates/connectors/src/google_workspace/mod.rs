@@ -20,9 +20,11 @@ mod long_tail;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use sdk::auth::{ACCESS_TOKEN, Key, OAuth2, ServiceAccount};
 use sdk::http::{Method, Request, Vendor};
+use sdk::webhook::Subscription;
 use sdk::{Account, Auth, Connector, Credentials, Error, Http, Limits, Result, Stream, Tool, Webhook};
 use serde::Deserialize;
 use serde_json::Value;
@@ -192,6 +194,10 @@ impl Connector for GoogleWorkspace {
 
     fn webhook() -> Option<Webhook> {
         Some(webhooks::WEBHOOK)
+    }
+
+    async fn subscribe(&self, to: Subscription) -> Result<DateTime<Utc>> {
+        webhooks::subscribe(self, to).await
     }
 }
 

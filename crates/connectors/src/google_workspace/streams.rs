@@ -59,7 +59,7 @@ pub async fn documents(api: &GoogleWorkspace, page: Page) -> Result<Batch> {
 }
 
 /// Where the changes from now on will begin. The token does not expire.
-async fn start(api: &GoogleWorkspace) -> Result<String> {
+pub async fn start(api: &GoogleWorkspace) -> Result<String> {
     let all = api.config.shared_drives.then(|| "true".to_owned());
     let request = api.get("/drive/v3/changes/startPageToken", &[])?.query(&[("supportsAllDrives", all)]);
     let answer: Value = request.send().await?.json()?;

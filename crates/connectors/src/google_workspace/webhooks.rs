@@ -3,23 +3,44 @@
 //! <https://developers.google.com/workspace/drive/api/guides/push>. They have no signature: whoever opens a channel gives
 //! it a token, which every notification carries. A channel ends after a week at most and has to be opened anew.
 
+use chrono::{DateTime, Duration, Utc};
 use sdk::auth::Key;
-use sdk::webhook::{Delivery, Event, Received, Refusal, Webhook};
+use sdk::webhook::{Delivery, Event, Received, Refusal, Subscription, Webhook};
+use sdk::{Error, Result};
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
+
+use super::{GoogleWorkspace, drive, streams};
+use crate::json;
 
 pub const WEBHOOK: Webhook = Webhook {
     secret: Key {
         name: "channel_token",
         env: "GOOGLE_CHANNEL_TOKEN",
-        help: "a secret of your own, 16 characters or more, that is given as `token` when a channel is opened",
+        help: "a secret of your own, 16 characters or more, that Google sends back with every notification",
     },
     default: None,
     account: None,
     // 500, 502, 503 and 504 are delivered again, every other status is final.
     again: 503,
-    setup: "changes.watch of Drive with this address and token, again before the channel's expiration",
+    setup: "nothing to do: the channel is opened by this server once TUNNEL_URL is its public https address",
+    subscribed: true,
     open,
 };
+
+/// The longest that Drive lets a channel for changes live.
+const LONGEST: Duration = Duration::days(7);
+
+/// Opens a channel for all changes of Drive from now on.
+pub async fn subscribe(api: &GoogleWorkspace, to: Subscription) -> Result<DateTime<Utc>> {
+    let from = streams::start(api).await?;
+    let wanted = api.http.now() + LONGEST;
+    let channel = json!({"id": to.id, "type": "web_hook", "address": to.address, "token": to.secret,
+        "expiration": wanted.timestamp_millis().to_string()});
+    let request = api.post("/drive/v3/changes/watch", &[])?.query(&[("pageToken", Some(from))]).json(&channel);
+    let opened: Value = drive::shared(api, request).send().await?.json()?;
+    json::time(&opened, "expiration").ok_or_else(|| Error::upstream("Drive did not say when its channel ends"))
+}
 
 /// A token that can be guessed proves nothing.
 const SHORTEST_TOKEN: usize = 16;

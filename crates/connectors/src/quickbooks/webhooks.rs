@@ -24,6 +24,7 @@ pub const WEBHOOK: Webhook = Webhook {
     // Anything but 200 within 3 s is delivered again after 10 s, 20 s, 30 s, 5 min and so on.
     again: 503,
     setup: "developer.intuit.com > your app > Webhooks: customers, invoices and payments",
+    subscribed: false,
     open,
 };
 

@@ -20,6 +20,7 @@ pub const WEBHOOK: Webhook = Webhook {
     // Anything but 2xx within 3 s is delivered again three times: at once, after a minute, after five.
     again: 503,
     setup: "api.slack.com/apps > your app > Event Subscriptions > Request URL",
+    subscribed: false,
     open,
 };
 

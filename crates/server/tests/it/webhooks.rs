@@ -343,6 +343,38 @@ async fn google_tells_of_documents_and_slack_asks_first() {
     finish(server).await;
 }
 
+/// Google wants to be asked: the server opens the channel when it knows where it can be reached, and only once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_is_opened_by_the_server() {
+    for database in databases().await {
+        let vendors = vendors().await;
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+        let url = format!("http://127.0.0.1:{port}");
+        let server = start(&vendors, database, &[("PORT", &port), ("TUNNEL_URL", &url)]).await;
+        // Its first message says that it is open.
+        let states = settled(&server, "google_workspace", 1).await;
+        assert_eq!(states, BTreeMap::from([("ignored".to_owned(), 1)]));
+        let tenant = server.app().store.tenant("default");
+        let address = format!("{url}/webhooks/google_workspace");
+        let mut until = None;
+        for _ in 0..100 {
+            until = store::webhooks::subscribed_until(&tenant, "google_workspace", &address).await.unwrap();
+            if until.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(until.unwrap() > server.app().clock.now() + chrono::Duration::days(6));
+        let asked = || async {
+            let page = store::audit::events(&tenant, Some("webhooks_asked_for"), 9, None).await.unwrap();
+            page.rows.len()
+        };
+        server::webhooks::renew(server.app(), &server::actor::Actor::terminal()).await;
+        assert_eq!(asked().await, 1, "it lasts for days");
+        finish(server).await;
+    }
+}
+
 /// The process dies after it has answered and before it has worked on anything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_a_kill() {

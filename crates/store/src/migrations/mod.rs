@@ -51,6 +51,7 @@ impl MigratorTrait for Migrator {
             postgres: include_str!("contacts_search_waiting.sql").to_owned(),
         }));
         all.push(same("m0040_webhook_events", include_str!("webhook_events.sql")));
+        all.push(same("m0041_webhook_subscriptions", include_str!("webhook_subscriptions.sql")));
         all.push(same("m0060_expiries", include_str!("expiries.sql")));
         all.push(same("m0070_rate_places", include_str!("rate_places.sql")));
         all.push(same("m0071_sync_bookmarks", include_str!("sync_bookmarks.sql")));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use store::connections::{self, Before};
 use store::runs::{self, NewRun};
 use store::testing::on_both;
 use store::webhooks::{self, Accepted, NewEvent};
@@ -99,6 +100,14 @@ async fn a_stranger_has_none_of_it() {
         assert!(webhooks::last_received(&stranger).await?.is_empty());
         assert!(webhooks::count_by_state(&stranger, "crm").await?.is_empty());
         assert_eq!(webhooks::last_received(&ours).await?["crm"], store::micros(now()));
+        webhooks::subscribed(&ours, "crm", "https://a.example/webhooks/crm", now()).await?;
+        webhooks::subscribed(&ours, "crm", "https://b.example/webhooks/crm", now() + days(1)).await?;
+        let until = async |tenant, address| webhooks::subscribed_until(tenant, "crm", address).await;
+        assert_eq!(until(&ours, "https://b.example/webhooks/crm").await?, Some(store::micros(now() + days(1))));
+        assert_eq!(until(&ours, "https://a.example/webhooks/crm").await?, None, "it goes to another address now");
+        assert_eq!(until(&stranger, "https://b.example/webhooks/crm").await?, None);
+        connections::change(&ours, "crm", "live:another", Before::MarkDeleted, now()).await?;
+        assert_eq!(until(&ours, "https://b.example/webhooks/crm").await?, None, "another account has to be asked too");
         // What the stranger is told is an event of its own.
         assert_eq!(webhooks::accept(&stranger, "crm", &[event("a")], run(), now()).await?, accepted(1, 0));
         Ok(())
