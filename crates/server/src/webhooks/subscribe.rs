@@ -28,7 +28,7 @@ pub async fn renew(app: &App, by: &Actor) {
     if !public.starts_with("https://") && !local {
         return;
     }
-    for connected in app.connections.iter() {
+    for connected in app.connections.defaults() {
         let ecosystem = connected.connector.id;
         if let Err(error) = subscribe(app, by, &connected).await {
             tracing::warn!(ecosystem, %error, "the vendor could not be asked for webhooks");
