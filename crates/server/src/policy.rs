@@ -115,8 +115,8 @@ impl Policy {
         let is_own = actor.kind == ActorKind::System && !question.effect.is_outward();
         for (number, rule) in self.configured.iter().chain(rules.iter()).enumerate() {
             let fit = rule.fits(question);
-            let decision = said(number + 1, rule, &fit, question)
-                .filter(|said| !(is_own && matches!(said, Decision::Ask(..))));
+            let decision =
+                said(number + 1, rule, &fit, question).filter(|said| !(is_own && matches!(said, Decision::Ask(..))));
             let why = match fit {
                 Fit::Yes => None,
                 Fit::No(why) => Some(why.to_owned()),

@@ -28,8 +28,8 @@ use sdk::{Account, Auth, Connector, Credentials, Error, Http, Kind, Limits, Resu
 use serde::Deserialize;
 use serde_json::Value;
 
-use auth::TOKEN;
 use crate::{address, json, operations, path};
+use auth::TOKEN;
 
 /// One GoHighLevel location, opened for a call or a walk.
 pub struct GoHighLevel {

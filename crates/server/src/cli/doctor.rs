@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sdk::http::Call;
+use server::app::App;
 use server::calls::Source;
 use server::connections::{Connected, Description, EXPIRING};
 use server::health;
