@@ -50,7 +50,7 @@ async fn a_read_goes_where_its_line_says_with_what_the_configuration_knows() {
     assert_eq!((sent[0].line(), json!(sent[0].query)), ("GET /calendars/groups".into(), json!({"locationId": "LOC1"})));
     assert_eq!(
         (sent[0].header("version"), sent[0].header("authorization")),
-        (Some("2021-04-15"), Some("Bearer token-1"))
+        (Some("2021-04-15"), Some("Bearer access_token-1"))
     );
     assert_eq!(sent[1].line(), "POST /locations/LOC1/tasks/search");
     assert_eq!(sent[1].body, json!({"completed": false}));
