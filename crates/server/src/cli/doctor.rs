@@ -92,10 +92,10 @@ async fn connection(connected: &Connected) -> bool {
 }
 
 /// A vendor that could tell by itself what changes, and has nothing to prove it with.
-fn not_told_by(connected: &server::connections::Connected) {
+fn not_told_by(connected: &Connected) {
     if let (Some(webhook), None) = (connected.connector.webhook, connected.webhook_secret()) {
         let key = webhook.secret;
-        println!("{:<20} no webhooks; for changes within seconds set {} ({})", "", key.env, key.help);
+        say!("{:<20} no webhooks; for changes within seconds set {} ({})", "", key.env, key.help);
     }
 }
 
@@ -105,7 +105,7 @@ async fn webhooks(app: &App) -> anyhow::Result<()> {
         let last = expected.last_event.map_or_else(|| "none came yet".into(), |at| format!("the last came {at:.0?}"));
         say("Webhooks", true, &format!("{}, {last}", expected.url));
         if let (None, Some(webhook)) = (expected.last_event, app.connections.get(ecosystem)?.connector.webhook) {
-            println!("{:<20} to register at: {}", "", webhook.setup);
+            say!("{:<20} to register at: {}", "", webhook.setup);
         }
     }
     Ok(())
