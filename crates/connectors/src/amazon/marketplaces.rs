@@ -28,7 +28,8 @@ const MARKETPLACES: &[(&str, &str, &str)] = &[
 ];
 
 /// Where a seller of a marketplace consents to an application: the consent page of its Seller Central. From memory of
-/// Amazon's list "Seller Central URLs" and not confirmed; `authorize_url` overrides it. Of several marketplaces the first counts, because one consent is good for a region.
+/// Amazon's list "Seller Central URLs" and not confirmed; `authorize_url` overrides it. Of several marketplaces the first counts,
+/// because one consent is good for a region.
 pub const CONSENT_PAGES: &[(&str, &str)] = &[
     ("ATVPDKIKX0DER", "https://sellercentral.amazon.com/apps/authorize/consent"),
     ("A2EUQ1WTGCTBG2", "https://sellercentral.amazon.ca/apps/authorize/consent"),

@@ -55,17 +55,17 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
         Command::List => {
             for row in policy::list(&app, &by).await? {
                 let state = if row.enabled { "" } else { "  (off)" };
-                println!("{:>3}  {}  {}{state}", row.position, row.name, row.rule);
+                say!("{:>3}  {}  {}{state}", row.position, row.name, row.rule);
             }
         }
         Command::Set { name, rule, position, off } => {
             let rule: Rule = serde_json::from_str(&rule).context("the rule")?;
             policy::put(&app, &by, &name, rule, position, !off).await?;
-            println!("`{name}` is set. Running servers follow within five seconds.");
+            say!("`{name}` is set. Running servers follow within five seconds.");
         }
         Command::Remove { name } => {
             let removed = policy::remove(&app, &by, &name).await?;
-            println!("{}", if removed { "removed" } else { "there is no such rule" });
+            say!("{}", if removed { "removed" } else { "there is no such rule" });
         }
         Command::Test { tool, arguments, caller, name, at } => {
             let arguments = serde_json::from_str(&arguments).context("the arguments")?;

@@ -48,7 +48,7 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
     let app = super::beside(super::config(file)?).await?;
     let done = carry_out(&app, command).await;
     app.stop().await;
-    println!("{}", done?);
+    say!("{}", done?);
     Ok(ExitCode::SUCCESS)
 }
 
