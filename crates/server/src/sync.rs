@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use sdk::{Error, Result, Tool};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::vendor_rows::MESSAGES;
 
 use crate::actor::{Actor, ActorKind, DEFAULT_TENANT};
 use crate::app::App;
@@ -224,13 +225,22 @@ async fn once(work: walk::Work) -> Result<Report> {
     let Some(_alone) = store::locks::try_lock(&work.app.store, &lock).await.map_err(crate::unavailable)? else {
         return Ok(Report::running(work.ecosystem, work.mode, "Another process of this installation copies it now."));
     };
-    let report = walk::all(&work).await?;
+    let walked = walk::all(&work).await;
+    if work.ecosystem == HOME || has_mails(&work)? {
+        store::mails::link(&work.tenant, HOME).await.map_err(crate::unavailable)?;
+    }
+    let report = walked?;
     if work.ecosystem == HOME {
         brain::rescore(&work.tenant, work.app.clock.now()).await?;
         store::contacts::settle_search(&work.tenant).await.map_err(crate::unavailable)?;
     }
     *last = Some(report.clone()).filter(|_| work.streams.is_empty());
     Ok(report)
+}
+
+fn has_mails(work: &walk::Work) -> Result<bool> {
+    let connected = work.app.connections.get(work.ecosystem)?;
+    Ok(connected.connector.streams.iter().any(|stream| stream.name == MESSAGES.name))
 }
 
 /// Marks a record deleted, because its vendor said so, unless a walk has seen it after `seen`.

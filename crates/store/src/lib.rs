@@ -14,6 +14,7 @@ mod sqlite;
 pub mod entities;
 pub mod contacts;
 pub mod interactions;
+pub mod mails;
 pub mod opportunities;
 pub mod vendor_rows;
 pub mod customers;

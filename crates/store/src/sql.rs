@@ -71,17 +71,6 @@ impl Sql {
         }
     }
 
-    /// The same for text.
-    pub(crate) fn among_texts(&mut self, texts: &[&str]) -> &mut Self {
-        let json = serde_json::Value::from(texts.to_vec()).to_string();
-        match self.backend {
-            DbBackend::Postgres => {
-                self.push(" = ANY(ARRAY(SELECT jsonb_array_elements_text(").bind_json(Some(json)).push(")))")
-            }
-            _ => self.push(" IN (SELECT value FROM json_each(").bind(json).push("))"),
-        }
-    }
-
     /// Writes the FROM of those rows `c` of a vendor's table that have one of these ids, each looked up by itself: with
     /// a plain condition, PostgreSQL may compare every row of the ecosystem with every id. Locked in the order of the
     /// ids, so that two who want the same rows cannot block each other.

@@ -64,10 +64,12 @@ pub const DOMAINS: Table =
     Table { name: "domains", columns: &["name", "status", "registered_until", "auto_renew", "name_servers"] };
 pub const DNS_RECORDS: Table =
     Table { name: "dns_records", columns: &["domain", "name", "kind", "content", "ttl", "priority"] };
+/// Headers of mails; `others` are the addresses on the other side, in small letters.
+pub const MESSAGES: Table = Table { name: "messages", columns: &["others", "subject", "sent_at", "outbound"] };
 
 /// Every table of this kind.
-pub const TABLES: [Table; 9] =
-    [OPPORTUNITIES, CUSTOMERS, INVOICES, PAYMENTS, ORDERS, INVENTORY, DOCUMENTS, DOMAINS, DNS_RECORDS];
+pub const TABLES: [Table; 10] =
+    [OPPORTUNITIES, CUSTOMERS, INVOICES, PAYMENTS, ORDERS, INVENTORY, DOCUMENTS, DOMAINS, DNS_RECORDS, MESSAGES];
 
 /// A row as a connector read it; `values` are those of the table's columns, in their order.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,7 +21,6 @@ use crate::brain::scoring::{self, Facts};
 pub(super) struct Sorted {
     pub people: Vec<NewContact>,
     pub talks: Vec<(String, Value, Interaction)>,
-    pub mails: Vec<(String, Value, Message)>,
     /// Rows of the tables that hold a vendor's rows; a stream fills one of them.
     pub rows: Vec<(Table, Vec<NewRow>)>,
     /// The vendor's ids of what it says is gone.
@@ -41,10 +40,6 @@ pub(super) fn sorted(stream: &str, records: Vec<Record>, now: DateTime<Utc>) -> 
                 sorted.talks.push((id, data, talk));
                 continue;
             }
-            Fields::Message(mail) => {
-                sorted.mails.push((id, data, mail));
-                continue;
-            }
             Fields::Deleted => {
                 sorted.gone.push(id);
                 continue;
@@ -53,6 +48,7 @@ pub(super) fn sorted(stream: &str, records: Vec<Record>, now: DateTime<Utc>) -> 
                 sorted.add(tables::OPPORTUNITIES, opportunity(id, data, deal).into());
                 continue;
             }
+            Fields::Message(mail) => (tables::MESSAGES, message_values(mail)),
             Fields::Invoice(invoice) => (tables::INVOICES, invoice_values(invoice)),
             Fields::Payment(payment) => (tables::PAYMENTS, payment_values(payment)),
             Fields::Order(order) => (tables::ORDERS, order_values(order)),
@@ -137,24 +133,6 @@ pub(super) fn interaction(
     }
 }
 
-/// A mail is an interaction with each contact that has one of its addresses.
-pub(super) fn mail(
-    ecosystem: &str,
-    contact_id: i64,
-    (vendor_id, data, mail): &(String, Value, Message),
-) -> NewInteraction {
-    NewInteraction {
-        contact_id,
-        timestamp: mail.at,
-        interaction_type: "email".into(),
-        direction: Some(if mail.outbound { "outbound" } else { "inbound" }.into()),
-        description: Some(mail.subject.clone()),
-        extra_data: Some(data.clone()),
-        ecosystem: ecosystem.into(),
-        vendor_id: format!("{vendor_id}:{contact_id}"),
-    }
-}
-
 fn text(text: Option<String>) -> Bound {
     clean(text.as_deref()).into()
 }
@@ -173,6 +151,12 @@ fn customer_values(customer: Contact) -> Vec<Bound> {
         text(customer.phone),
         text(digits),
     ]
+}
+
+/// Mails become interactions of the contacts whose addresses they have at the end of a walk (`store::mails`).
+fn message_values(mail: Message) -> Vec<Bound> {
+    let others = if mail.outbound { mail.to } else { vec![mail.from] };
+    vec![json!(others).into(), text(Some(mail.subject)), store::micros(mail.at).into(), mail.outbound.into()]
 }
 
 fn invoice_values(invoice: Invoice) -> Vec<Bound> {

@@ -1,7 +1,7 @@
 //! Writes the records of a page into the brain.
 
 use chrono::{DateTime, Utc};
-use sdk::stream::{Interaction, Message};
+use sdk::stream::Interaction;
 use sdk::{Record, Result};
 use serde_json::Value;
 use store::contacts::{self, Counts};
@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::rows::{self, Sorted};
 use super::walk::Work;
-use crate::brain::reference::HOME;
 
 /// Interactions in one transaction. While one is open, the embedded database writes nothing else.
 const INTERACTIONS_AT_ONCE: usize = 100;
@@ -26,7 +25,7 @@ pub(super) struct Written {
 /// Writes a page.
 pub(super) async fn records(work: &Work, stream: &str, run: Uuid, records: Vec<Record>) -> Result<Written> {
     let now = work.app.clock.now();
-    let Sorted { people, talks, mails, rows, gone } = rows::sorted(stream, records, now);
+    let Sorted { people, talks, rows, gone } = rows::sorted(stream, records, now);
     let mut counts = Counts::default();
     if !people.is_empty() {
         let written = contacts::upsert_batch(&work.tenant, work.ecosystem, run, &people, now).await;
@@ -39,15 +38,12 @@ pub(super) async fn records(work: &Work, stream: &str, run: Uuid, records: Vec<R
     for talks in talks.chunks(INTERACTIONS_AT_ONCE) {
         counts += write_talks(work, talks).await?;
     }
-    for mails in mails.chunks(INTERACTIONS_AT_ONCE) {
-        counts += write_mails(work, mails).await?;
-    }
     let deleted = if gone.is_empty() { 0 } else { mark_gone(work, stream, &gone, now).await? };
     Ok(Written { counts, deleted })
 }
 
 async fn mark_gone(work: &Work, stream: &str, gone: &[String], now: DateTime<Utc>) -> Result<u64> {
-    if matches!(stream, "interactions" | "messages") {
+    if stream == "interactions" {
         return interactions::remove(&work.tenant, work.ecosystem, gone).await.map_err(crate::unavailable);
     }
     let Some(table) = marked(stream) else { return Ok(0) };
@@ -88,7 +84,6 @@ fn marked(stream: &str) -> Option<&'static str> {
 }
 
 type Talk = (String, Value, Interaction);
-type Mail = (String, Value, Message);
 
 async fn write_talks(work: &Work, talks: &[Talk]) -> Result<Counts> {
     let vendor_ids: Vec<&str> = talks.iter().map(|(.., talk)| talk.contact.as_str()).collect();
@@ -96,28 +91,7 @@ async fn write_talks(work: &Work, talks: &[Talk]) -> Result<Counts> {
     let known = known.map_err(crate::unavailable)?;
     // A message of a contact that was deleted meanwhile has nobody to belong to.
     let of_contact = |talk: &Talk| known.get(&talk.2.contact).map(|id| rows::interaction(work.ecosystem, *id, talk));
-    write_interactions(work, talks.iter().filter_map(of_contact).collect()).await
-}
-
-/// Mails belong to the contacts whose addresses they have; the others are nobody's interaction.
-async fn write_mails(work: &Work, mails: &[Mail]) -> Result<Counts> {
-    let addresses: Vec<&str> = mails.iter().flat_map(|(.., mail)| others(mail)).collect();
-    let known = contacts::ids_by_email(&work.tenant, HOME, &addresses).await.map_err(crate::unavailable)?;
-    let mut interactions = Vec::new();
-    for mail in mails {
-        let contacts = others(&mail.2).filter_map(|address| known.get(address));
-        interactions.extend(contacts.map(|contact| rows::mail(work.ecosystem, *contact, mail)));
-    }
-    write_interactions(work, interactions).await
-}
-
-/// The addresses on the other side.
-fn others(mail: &Message) -> impl Iterator<Item = &str> {
-    let (from, to) = if mail.outbound { (None, mail.to.as_slice()) } else { (Some(&mail.from), [].as_slice()) };
-    from.into_iter().chain(to).map(String::as_str)
-}
-
-async fn write_interactions(work: &Work, rows: Vec<NewInteraction>) -> Result<Counts> {
+    let rows: Vec<NewInteraction> = talks.iter().filter_map(of_contact).collect();
     let created = interactions::upsert_batch(&work.tenant, &rows).await.map_err(crate::unavailable)?;
     Ok(Counts { created, updated: 0, unchanged: (rows.len() as u64).saturating_sub(created) })
 }

@@ -33,8 +33,7 @@ async fn each_ecosystem_answers_before_anything_is_connected() {
 #[tokio::test]
 async fn one_customer_is_seen_across_all_systems() {
     on_both(|config| config.sandbox.contacts = 200, |server: Arc<TestServer>| async move {
-        // Mails belong to contacts, which have to be there before them.
-        server.data("gohighlevel.sync_all_contacts", json!({})).await;
+        mails_find_their_contacts(&server).await;
         let first = server.data("system.sync", json!({})).await;
         let syncs = first["syncs"].as_array().unwrap();
         let copied: BTreeSet<&str> = syncs.iter().filter_map(|sync| sync["ecosystem"].as_str()).collect();
@@ -71,6 +70,20 @@ async fn one_customer_is_seen_across_all_systems() {
         assert_eq!(with["customers"][0]["id"], link["id"]);
     })
     .await;
+}
+
+/// Mails that were copied before the people who wrote them belong to these as soon as they are there.
+async fn mails_find_their_contacts(server: &TestServer) {
+    let mails = server.data("system.sync", json!({"ecosystem": "google_workspace", "streams": ["messages"]})).await;
+    assert!(mails["syncs"][0]["streams"][0]["created"].as_u64() > Some(0), "{mails}");
+    server.data("gohighlevel.sync_all_contacts", json!({})).await;
+    let tenant = server.app().store.tenant("default");
+    let mut written = 0;
+    for contact in store::contacts::walk(&tenant, 0, 500).await.unwrap() {
+        let rows = store::interactions::of_contact(&tenant, contact.id, 200).await.unwrap();
+        written += rows.iter().filter(|row| row.ecosystem == "google_workspace").count();
+    }
+    assert!(written > 0, "no mail belongs to any of the contacts");
 }
 
 /// The view of a contact who has invoices.

@@ -129,21 +129,6 @@ pub async fn ids_by_vendor_id(tenant: &Tenant, ecosystem: &str, vendor_ids: &[&s
     Ok(rows.into_iter().map(|row| (row.vendor_id, row.id)).collect())
 }
 
-/// Our ids of the contacts of an ecosystem that have one of these addresses, which are in lower case.
-pub async fn ids_by_email(tenant: &Tenant, ecosystem: &str, emails: &[&str]) -> Result<HashMap<String, i64>> {
-    #[derive(FromQueryResult)]
-    struct Known {
-        id: i64,
-        email: String,
-    }
-    let mut sql = tenant.sql("SELECT id, lower(email) AS email FROM contacts WHERE tenant_id = ");
-    sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND deleted_at IS NULL AND lower(email)");
-    sql.among_texts(emails).push(" ORDER BY id DESC");
-    let rows = Known::find_by_statement(sql.statement()).all(tenant.read()).await?;
-    // Of several with one address the oldest.
-    Ok(rows.into_iter().map(|row| (row.email, row.id)).collect())
-}
-
 /// The rows of these contacts, deleted ones too, in no particular order.
 pub async fn rows(tenant: &Tenant, ids: &[i64]) -> Result<Vec<ContactRow>> {
     let mut sql = tenant.sql("SELECT ");

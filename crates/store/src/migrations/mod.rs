@@ -58,6 +58,7 @@ impl MigratorTrait for Migrator {
         all.push(same("m0080_policy_rules", include_str!("policy_rules.sql")));
         all.push(same("m0081_approval_votes", include_str!("approval_votes.sql")));
         all.push(same("m0082_people", include_str!("people.sql")));
+        all.push(same("m0110_messages", &with_whole_rows(include_str!("messages.sql"))));
         all
     }
 }
@@ -92,18 +93,21 @@ fn vendor_table((name, table): (&'static str, &str)) -> Box<dyn MigrationTrait> 
     same(name, &include_str!("vendor_rows.sql").replace("{table}", table))
 }
 
-/// What every table of `vendor_rows` begins and ends with, around the columns of its own.
 fn typed_rows() -> String {
-    include_str!("typed_rows.sql")
-        .replace(
-            "{as_it_came}",
-            "id {id}, tenant_id TEXT NOT NULL, ecosystem TEXT NOT NULL, vendor_id TEXT NOT NULL, data {json} NOT NULL",
-        )
-        .replace(
-            "{as_it_was_seen}",
-            "data_hash {bytes} NOT NULL, last_synced {ts} NOT NULL, expires_at {ts}, deleted_at {ts}, seen_run {uuid}, \
+    with_whole_rows(include_str!("typed_rows.sql"))
+}
+
+/// What every table of `vendor_rows` begins and ends with, around the columns of its own.
+fn with_whole_rows(sql: &str) -> String {
+    sql.replace(
+        "{as_it_came}",
+        "id {id}, tenant_id TEXT NOT NULL, ecosystem TEXT NOT NULL, vendor_id TEXT NOT NULL, data {json} NOT NULL",
+    )
+    .replace(
+        "{as_it_was_seen}",
+        "data_hash {bytes} NOT NULL, last_synced {ts} NOT NULL, expires_at {ts}, deleted_at {ts}, seen_run {uuid}, \
              UNIQUE (tenant_id, ecosystem, vendor_id)",
-        )
+    )
 }
 
 impl MigrationName for Migration {
