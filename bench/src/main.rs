@@ -9,6 +9,7 @@ mod search;
 mod start;
 mod audit;
 mod bare;
+mod copy;
 mod bench;
 mod load;
 mod process;

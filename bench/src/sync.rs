@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use server::clock::Clock;
 
 use crate::bench::Bench;
+use crate::copy;
 use crate::load::{Shot, within};
 use crate::people;
 use crate::place::{self, Place};
@@ -26,6 +27,12 @@ impl Vendor {
         options.enforce_limits = false;
         options.delay = Duration::from_millis(delay_ms);
         Ok(Vendor(sandbox::start(options, ([127, 0, 0, 1], 0).into()).await?))
+    }
+
+    /// Where a bare copy gets the same contacts.
+    fn pages(&self) -> copy::From {
+        let account = self.0.gohighlevel();
+        copy::From { url: self.0.url(), token: account.private_token, location: account.location_id }
     }
 
     /// What connects a server to it, with nothing going on by itself.
@@ -49,12 +56,14 @@ struct Synced {
     /// Megabytes before it, and at most.
     idle: f64,
     most: f64,
+    /// A bare copy of the same contacts, just before, in seconds.
+    bare: f64,
 }
 
 pub async fn measure(bench: &mut Bench) -> Result<()> {
     let mut table = Table::new(
         "Full sync, the simulated vendor beside it on the same processors",
-        &["database", "contacts", "ms a page", "contacts s", "all streams s", "CPU s", "MB idle", "MB at most"],
+        &["database", "contacts", "× bare copy", "contacts s", "all streams s", "CPU s", "MB idle", "MB at most"],
     );
     for kind in bench.kinds() {
         small(bench, kind, &mut table).await?;
@@ -100,11 +109,14 @@ async fn large(bench: &mut Bench, kind: place::Kind, table: &mut Table) -> Resul
 async fn fresh(bench: &mut Bench, kind: place::Kind, contacts: usize) -> Result<Synced> {
     let place = bench.place(kind).await?;
     let vendor = Vendor::start(contacts, 0).await?;
+    let beside = bench.place(kind).await?;
+    let bare = copy::bare(&bench.http, &beside, &vendor.pages()).await?.as_secs_f64();
+    beside.remove().await?;
     let server = Running::server(bench, &place, &vendor.settings())?;
     let synced = full(bench, &server).await?;
     drop(server);
     place.remove().await?;
-    Ok(synced)
+    Ok(Synced { bare, ..synced })
 }
 
 /// Runs a full sync and waits for its end, which may come after the answer.
@@ -119,6 +131,7 @@ async fn full(bench: &Bench, server: &Running) -> Result<Synced> {
         cpu: (server.cpu()? - cpu).as_secs_f64(),
         idle,
         most: server.memory("VmHWM")?,
+        bare: 0.0,
     })
 }
 
@@ -149,7 +162,7 @@ fn row(table: &mut Table, kind: place::Kind, contacts: usize, synced: &Synced) {
     table.row([
         kind.to_string(),
         contacts.to_string(),
-        "0".into(),
+        format!("{:.2}", synced.contacts / synced.bare),
         format!("{:.2}", synced.contacts),
         format!("{:.2}", synced.all),
         format!("{:.2}", synced.cpu),
