@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 /// What kind of caller it is; the policy decides by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     /// An AI agent or a program with an API key.
@@ -16,7 +16,7 @@ pub enum ActorKind {
 }
 
 /// The way a call came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Door {
     Mcp,
@@ -100,7 +100,7 @@ impl Scope {
 }
 
 /// A caller, proven by a front door.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, serde::Deserialize)]
 pub struct Actor {
     pub kind: ActorKind,
     /// The key, person or run.
@@ -170,6 +170,12 @@ impl Actor {
             door: Door::Run,
             client: None,
         }
+    }
+
+    /// Who stands in a record, as far as the policy asks about a caller: one that may read and write.
+    pub fn of_record(record: &serde_json::Value, tenant: &str) -> Option<Actor> {
+        let actor: Actor = serde::Deserialize::deserialize(record).ok()?;
+        Some(Actor { tenant: tenant.into(), scopes: vec![Scope::Read, Scope::Write], ..actor })
     }
 
     pub fn may(&self, scope: Scope) -> bool {

@@ -52,6 +52,8 @@ pub struct App {
     pub shutdown: CancellationToken,
     /// The other side of every ecosystem that is not connected.
     pub sandbox: Sandbox,
+    /// The one client of the process.
+    pub http: reqwest::Client,
 }
 
 /// What an app is made from, beside its configuration.
@@ -72,8 +74,9 @@ impl App {
         let audit = Audit::start(store.clone(), parts.clock.clone(), config.audit.store_responses);
         let sandbox = start_sandbox(&config, &parts.clock).await?;
         let vault = Arc::new(Vault::new(&config, &parts.clock)?);
+        let http = client()?;
         let outside = Outside {
-            client: client()?,
+            client: http.clone(),
             settings: parts.outbound,
             observer: audit.observer(DEFAULT_TENANT),
             shared: Shared::on(&store, &parts.clock),
@@ -106,6 +109,7 @@ impl App {
             runs,
             syncs: sync::Gates::default(),
             sandbox,
+            http,
         });
         app.policy.check(&app.tools)?;
         sync::register(&app);

@@ -2,7 +2,12 @@
 //!
 //! An approval is bound to the SHA-256 of the canonical arguments (RFC 8785), the tool's version, the
 //! requester and the tenant. Silence is never consent. The decision and the run that carries it out
-//! are one transaction; the call is carried out at most once.
+//! are one transaction; the call is carried out at most once, and only if what it would change is still
+//! what the person was shown.
+
+mod execute;
+mod modify;
+mod notify;
 
 use std::sync::Arc;
 
@@ -13,21 +18,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use store::approvals::{self as rows, NewApproval};
-use store::audit::ExecutionFilter;
 use store::entities::approvals::{ApprovalState, Model};
 use uuid::Uuid;
 
-use crate::actor::{Actor, DEFAULT_TENANT, Scope};
+use crate::actor::{Actor, Scope};
 use crate::app::App;
-use crate::calls::{self, Outcome, Request};
 use crate::policy::Asks;
-use crate::runs::{Failure, Job, New};
+use crate::runs::New;
 use crate::tools::Entry;
+
+use execute::EXECUTE;
+pub use execute::tidy;
+pub use modify::modify;
 
 /// How long an approval waits for a person, unless configured.
 const WAIT_MINUTES: u32 = 24 * 60;
-/// The kind of run that carries out an approved call.
-const EXECUTE: &str = "approved_call";
 
 /// A call that waits for a person.
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +58,14 @@ pub struct View {
     pub tool: String,
     #[schemars(with = "Map<String, Value>")]
     pub arguments: Value,
+    /// Of these arguments; a decision that names it is about no others.
+    pub arguments_hash: String,
+    /// What the call would change, as it was when it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Map<String, Value>>,
+    /// The arguments that were asked for, where a person has changed them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_arguments: Option<Map<String, Value>>,
     /// `pending`, `approved`, `executing`, `executed`, `failed`, `unknown`, `rejected`, `expired` or `cancelled`.
     pub state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,9 +108,9 @@ pub async fn ask(
     actor: &Actor,
     tool: &Entry,
     arguments: &Value,
-    (reason, asks): (String, Asks),
-    execution: Uuid,
+    question: Question,
 ) -> Result<Pending> {
+    let Question { reason, asks, plan, execution } = question;
     let minutes = asks.minutes.or(app.config.policy.approval_minutes).unwrap_or(WAIT_MINUTES);
     let now = app.clock.now();
     let new = NewApproval {
@@ -111,10 +124,28 @@ pub async fn ask(
         reason: Some(reason.clone()),
         expires_at: now + Duration::minutes(i64::from(minutes)),
         execution_id: Some(execution),
-        asks: (asks != Asks::default()).then(|| json!(asks)),
+        asks: stored(&asks),
+        plan,
     };
-    let there = rows::create(&app.store.tenant(&actor.tenant), new, now).await.map_err(crate::unavailable)?;
+    let tenant = app.store.tenant(&actor.tenant);
+    let there = rows::create(&tenant, new, now).await.map_err(crate::unavailable)?;
+    notify::about(app, &tenant, &there).await?;
     Ok(pending(app, there.id, reason, there.expires_at))
+}
+
+/// What is put before a person, beside the call itself.
+pub struct Question {
+    pub reason: String,
+    pub asks: Asks,
+    /// What the call would change, as far as that can be told.
+    pub plan: Option<Value>,
+    /// The call that asks.
+    pub execution: Uuid,
+}
+
+/// How people are asked, where it is not one of anybody.
+fn stored(asks: &Asks) -> Option<Value> {
+    (*asks != Asks::default()).then(|| json!(asks))
 }
 
 fn pending(app: &App, id: Uuid, reason: String, expires_at: DateTime<Utc>) -> Pending {
@@ -145,25 +176,44 @@ async fn found(app: &Arc<App>, tenant: &str, id: Uuid) -> Result<Model> {
 /// Decides once; the run that carries the call out is committed with the decision. A second decision,
 /// and one after the expiry, is a conflict.
 pub async fn decide(app: &Arc<App>, by: &Actor, id: Uuid, verdict: Verdict, note: Option<String>) -> Result<View> {
+    decide_as_seen(app, by, (id, None), verdict, note).await
+}
+
+/// The same, for who has looked at arguments with this hash; if somebody has changed them since, it is a conflict.
+pub async fn decide_as_seen(
+    app: &Arc<App>,
+    by: &Actor,
+    (id, seen): (Uuid, Option<&str>),
+    verdict: Verdict,
+    note: Option<String>,
+) -> Result<View> {
     let (tenant, now) = (app.store.tenant(&by.tenant), app.clock.now());
     let before = found(app, &by.tenant, id).await?;
+    if seen.is_some_and(|seen| seen != before.arguments_hash) {
+        return Err(Error::conflict(format!("the arguments of {id} have been changed since; look at it again")));
+    }
     let asks: Asks = before.asks.and_then(|asks| serde_json::from_value(asks).ok()).unwrap_or_default();
     may_decide(by, &before.requester, &asks, verdict)?;
-    let detail = json!({"approval_id": id, "verdict": verdict, "tool": before.tool_name, "note": note});
+    let hash = before.arguments_hash.as_str();
+    let detail = json!({"approval_id": id, "verdict": verdict, "tool": before.tool_name, "note": note,
+        "arguments_hash": hash});
     app.audit.event(&by.tenant, "approval_verdict", None, by, &detail).await?;
     let tx = tenant.begin().await.map_err(crate::unavailable)?;
     let note = note.as_deref();
     let decided = match verdict {
-        Verdict::Approve => approve_in(app, &tx, by, id, &asks, note).await?,
+        Verdict::Approve => approve_in(app, &tx, by, (id, hash), &asks, note).await?,
         Verdict::Reject => {
-            let rejected = rows::decide_in(&tx, id, rows::Decision::Reject, &json!(by), note, now).await;
+            let rejected = rows::decide_in(&tx, (id, None), rows::Decision::Reject, &json!(by), note, now).await;
             rejected.map_err(crate::unavailable)?.map(|_| true)
         }
     };
     let Some(is_final) = decided else {
         drop(tx);
-        let state = get(app, &by.tenant, id).await?.state;
-        return Err(Error::conflict(format!("the approval {id} is already {state}")));
+        let now = get(app, &by.tenant, id).await?;
+        return Err(Error::conflict(match now.state.as_str() {
+            "pending" => format!("the arguments of {id} have been changed since; look at it again"),
+            state => format!("the approval {id} is already {state}"),
+        }));
     };
     tx.commit().await.map_err(crate::unavailable)?;
     let event = if is_final { "approval_decided" } else { "approval_vote" };
@@ -199,16 +249,16 @@ async fn approve_in(
     app: &Arc<App>,
     tx: &store::Tx,
     by: &Actor,
-    id: Uuid,
+    (id, hash): (Uuid, &str),
     asks: &Asks,
     note: Option<&str>,
 ) -> Result<Option<bool>> {
-    let now = app.clock.now();
-    let votes = rows::vote_in(tx, id, &json!(by), note, now).await.map_err(crate::unavailable)?;
+    let (now, looked_at) = (app.clock.now(), (id, Some(hash)));
+    let votes = rows::vote_in(tx, looked_at, &json!(by), note, now).await.map_err(crate::unavailable)?;
     if votes.is_none_or(|votes| votes < u64::from(asks.people)) {
         return Ok(votes.map(|_| false));
     }
-    let decided = rows::decide_in(tx, id, rows::Decision::Approve, &json!(by), note, now).await;
+    let decided = rows::decide_in(tx, looked_at, rows::Decision::Approve, &json!(by), note, now).await;
     if decided.map_err(crate::unavailable)?.is_none() {
         return Ok(None);
     }
@@ -217,93 +267,26 @@ async fn approve_in(
     Ok(Some(true))
 }
 
-/// Teaches the runs how to carry out an approved call.
+/// Teaches the runs how to carry out an approved call, and how to tell people that one waits.
 pub fn register(app: &Arc<App>) {
-    let weak = Arc::downgrade(app);
-    app.runs.register(EXECUTE, move |job: Job, input: Approved| {
-        let app = weak.upgrade();
-        async move {
-            let app = app.ok_or(Failure::Interrupted)?;
-            execute(&app, &job, input.approval).await
-        }
-    });
+    execute::register(app);
+    notify::register(app);
 }
 
-/// The input of such a run.
-#[derive(Deserialize)]
-struct Approved {
-    approval: Uuid,
-}
-
-async fn execute(app: &Arc<App>, job: &Job, id: Uuid) -> Result<Value, Failure> {
-    let tenant = app.store.tenant(&job.tenant);
-    let taken = rows::take(&tenant, id, app.clock.now()).await?;
-    let Some(approval) = taken else { return Ok(json!({"skipped": "not approved, expired, or carried out before"})) };
-    let (state, execution, result) = run(app, job, &approval).await;
-    // If this fails, the record of the call tells what happened, and tidying reads it from there.
-    rows::finish(&tenant, id, state, execution, Some(&result)).await?;
-    Ok(result)
-}
-
-/// Settles approvals whose execution was cut off, from the record of their call; one without a
-/// record has an unknown outcome. It is never carried out again.
-pub async fn tidy(app: &Arc<App>) -> Result<()> {
-    let (tenant, now) = (app.store.tenant(DEFAULT_TENANT), app.clock.now());
-    rows::expire_due(&app.store.system(), now).await.map_err(crate::unavailable)?;
-    let executing = rows::list(&tenant, Some(ApprovalState::Executing), 200, None).await.map_err(crate::unavailable)?;
-    for row in executing.rows {
-        let filter =
-            ExecutionFilter { approval_id: Some(row.id), tool: Some(row.tool_name.clone()), ..Default::default() };
-        let calls = store::audit::list(&tenant, &filter, 5, None).await.map_err(crate::unavailable)?.rows;
-        let call = calls.into_iter().find(|call| call.status != "pending_approval");
-        // Without a record it may still be running; the longest call is far shorter than this.
-        if call.is_none() && row.decided_at.is_some_and(|at| at > now - Duration::minutes(10)) {
-            continue;
-        }
-        let (state, execution, result) = outcome_of(call);
-        rows::finish(&tenant, row.id, state, execution, Some(&result)).await.map_err(crate::unavailable)?;
+/// The requester takes back what it asked for, while nobody has decided.
+pub async fn withdraw(app: &Arc<App>, by: &Actor, id: Uuid, why: &str) -> Result<View> {
+    let before = found(app, &by.tenant, id).await?;
+    if before.requester["id"] != json!(by.id) {
+        return Err(Error::not_found(format!("there is no approval {id} of yours")));
     }
-    Ok(())
-}
-
-fn outcome_of(call: Option<store::entities::tool_executions::Model>) -> (ApprovalState, Option<Uuid>, Value) {
-    let Some(call) = call else {
-        return (ApprovalState::Unknown, None, json!({"error": "the server stopped while it was carried out"}));
-    };
-    let error = call.error_message.unwrap_or_default();
-    match call.status.as_str() {
-        "success" => (ApprovalState::Executed, Some(call.id), call.response.unwrap_or_default()),
-        _ if error.starts_with("outcome unknown") => (ApprovalState::Unknown, Some(call.id), json!({"error": error})),
-        _ => (ApprovalState::Failed, Some(call.id), json!({"error": error})),
+    let detail = json!({"approval_id": id, "tool": before.tool_name, "note": why});
+    app.audit.event(&by.tenant, "approval_withdrawn", None, by, &detail).await?;
+    let withdrawn = rows::cancel(&app.store.tenant(&by.tenant), id, Some(why), app.clock.now()).await;
+    if withdrawn.map_err(crate::unavailable)?.is_none() {
+        let state = get(app, &by.tenant, id).await?.state;
+        return Err(Error::conflict(format!("the approval {id} is already {state}")));
     }
-}
-
-/// Calls the tool as it was approved, or not at all.
-async fn run(app: &Arc<App>, job: &Job, approval: &Model) -> (ApprovalState, Option<Uuid>, Value) {
-    let failed = |why: String| (ApprovalState::Failed, None, json!({"error": why}));
-    let Some(tool) = app.tools.find(&approval.tool_name) else {
-        return failed("the tool no longer exists".into());
-    };
-    if tool.version != approval.tool_version {
-        return failed("the tool has changed since it was approved; ask again".into());
-    }
-    if hash(&approval.arguments).ok().as_deref() != Some(approval.arguments_hash.as_str()) {
-        return failed("the arguments are not those that were approved".into());
-    }
-    let request =
-        Request { approved: Some(approval.id), ..Request::new(&approval.tool_name, approval.arguments.clone()) };
-    let reply = match calls::call(app, &Actor::run(&job.tenant, job.run), request).await {
-        Ok(reply) => reply,
-        Err(unknown) => return failed(unknown.message),
-    };
-    let id = Some(reply.execution_id);
-    match reply.outcome {
-        Outcome::Done(done) => (ApprovalState::Executed, id, done.data),
-        Outcome::Failed(e) if e.outcome_unknown => (ApprovalState::Unknown, id, json!({"error": calls::explain(&e)})),
-        Outcome::Failed(e) => (ApprovalState::Failed, id, json!({"error": calls::explain(&e)})),
-        Outcome::Denied(reason) => (ApprovalState::Failed, id, json!({"error": reason})),
-        Outcome::Pending(_) => failed("the call asked again".into()),
-    }
+    get(app, &by.tenant, id).await
 }
 
 /// SHA-256 of the canonical form.
@@ -318,6 +301,9 @@ fn view(row: Model) -> View {
         approval_id: row.id,
         tool: row.tool_name,
         arguments: row.arguments,
+        arguments_hash: row.arguments_hash,
+        plan: row.plan.and_then(object),
+        asked_arguments: row.asked_arguments.and_then(object),
         state: row.state.as_str().into(),
         reason: row.reason,
         requested_by: row.requester["name"].as_str().unwrap_or_default().to_owned(),

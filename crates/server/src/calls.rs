@@ -4,6 +4,7 @@
 
 mod answer;
 mod connection;
+mod plan;
 mod record;
 mod source;
 
@@ -26,7 +27,8 @@ use crate::connections::Connected;
 use crate::policy::{Decision, Question};
 use crate::tools::{Entry, Run};
 
-pub use connection::input_of;
+pub use connection::{input_of, own, with_connection_of};
+pub use record::redacted;
 pub use source::Source;
 
 /// A call before anything was done about it.
@@ -38,7 +40,21 @@ pub struct Request {
     /// The caller went away.
     pub cancel: CancellationToken,
     /// A person decided that this very call may run.
-    pub approved: Option<Uuid>,
+    pub approved: Option<Approved>,
+}
+
+impl Request {
+    fn approval(&self) -> Option<Uuid> {
+        self.approved.as_ref().map(|approved| approved.id)
+    }
+}
+
+/// The approval behind a call.
+#[derive(Clone, Debug)]
+pub struct Approved {
+    pub id: Uuid,
+    /// What the person was told that the call would change.
+    pub plan: Option<Value>,
 }
 
 impl Request {
@@ -184,7 +200,7 @@ async fn decide_and_run(
     begun: &Begun,
     at: Option<Arc<Connected>>,
 ) -> Outcome {
-    let own = connection::own(entry, &request.arguments);
+    let own = own(entry, &request.arguments);
     if let Err(e) = entry.validate(&own) {
         return Outcome::Failed(e);
     }
@@ -199,9 +215,22 @@ async fn decide_and_run(
         Decision::Deny(reason) => return Outcome::Denied(reason),
         Decision::Ask(..) if request.approved.is_some() => {}
         Decision::Ask(reason, asks) => {
-            let asked = approvals::ask(app, actor, entry, &request.arguments, (reason, asks), begun.id).await;
+            let call = plan::Call { app, actor, entry, request, begun, own: &own, at: at.as_ref() };
+            let plan = match plan::told(call).await {
+                Ok(plan) => plan,
+                // It cannot succeed, so nobody has to decide it.
+                Err(e) => return Outcome::Failed(e),
+            };
+            let question = approvals::Question { reason, asks, plan, execution: begun.id };
+            let asked = approvals::ask(app, actor, entry, &request.arguments, question).await;
             return asked.map_or_else(Outcome::Failed, Outcome::Pending);
         }
+    }
+    let call = plan::Call { app, actor, entry, request, begun, own: &own, at: at.as_ref() };
+    if let Some(approved) = &request.approved
+        && let Err(e) = plan::still_holds(call, approved).await
+    {
+        return Outcome::Failed(e);
     }
     if begun.effect.is_outward()
         && let Err(e) = record::intent(app, actor, entry, request, begun).await

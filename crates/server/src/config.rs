@@ -27,6 +27,7 @@ pub struct Config {
     pub webhooks: Webhooks,
     pub connections: Connections,
     pub policy: Policy,
+    pub notifications: Notifications,
     pub sandbox: Sandbox,
     /// One section a connector; its keys are the connector's own.
     pub connectors: BTreeMap<String, Table>,
@@ -130,6 +131,14 @@ pub struct Policy {
     pub allow: Vec<String>,
     /// How long an approval waits for a person.
     pub approval_minutes: Option<u32>,
+}
+
+/// Whom to tell that a call waits for a person.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notifications {
+    /// Gets a POST for each approval; Slack, a phone's push service or a script of one's own stands behind it.
+    pub url: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -261,6 +270,11 @@ impl Config {
             if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
                 return Err(ConfigError(format!("server.public_url (TUNNEL_URL): `{url}` must be an http(s) address")));
             }
+        }
+        if let Some(url) = &self.notifications.url
+            && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        {
+            return Err(ConfigError(format!("notifications.url (NOTIFY_URL): `{url}` must be an http(s) address")));
         }
         if self.server.calls_per_minute == 0 {
             return Err(ConfigError("server.calls_per_minute must be at least 1".into()));

@@ -32,6 +32,19 @@ pub struct NewApproval {
     pub execution_id: Option<Uuid>,
     /// How people are asked, where it is not one of anybody.
     pub asks: Option<Value>,
+    /// What the call would change, as far as that can be told.
+    pub plan: Option<Value>,
+}
+
+/// What a person makes of a call before it is decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Modified {
+    pub arguments: Value,
+    pub arguments_hash: String,
+    pub effect: String,
+    pub reason: Option<String>,
+    pub asks: Option<Value>,
+    pub plan: Option<Value>,
 }
 
 /// What a person said.
@@ -88,7 +101,7 @@ impl Key {
 fn insert(tenant: &Tenant, approval: &NewApproval, now: DateTime<Utc>) -> Sql {
     let mut sql = tenant.sql(
         "INSERT INTO approvals (id, tenant_id, tool_name, tool_version, arguments, arguments_hash, effect, requester, \
-         reason, state, created_at, expires_at, execution_id, asks) VALUES (",
+         reason, state, created_at, expires_at, execution_id, asks, plan) VALUES (",
     );
     sql.bind(approval.id).push(", ").bind(tenant.id()).push(", ").bind(approval.tool_name.as_str()).push(", ");
     sql.bind(approval.tool_version.as_str()).push(", ").bind_json(Some(canonical_json(&approval.arguments))).push(", ");
@@ -96,7 +109,8 @@ fn insert(tenant: &Tenant, approval: &NewApproval, now: DateTime<Utc>) -> Sql {
     sql.bind_json(Some(canonical_json(&approval.requester))).push(", ");
     sql.bind(clean_option(approval.reason.as_deref())).push(", 'pending', ").bind(micros(now)).push(", ");
     sql.bind(micros(approval.expires_at)).push(", ").bind(approval.execution_id).push(", ");
-    sql.bind_json(approval.asks.as_ref().map(canonical_json));
+    sql.bind_json(approval.asks.as_ref().map(canonical_json)).push(", ");
+    sql.bind_json(approval.plan.as_ref().map(canonical_json));
     sql.push(
         ") ON CONFLICT (tenant_id, tool_name, tool_version, arguments_hash, (requester ->> 'id')) \
          WHERE state = 'pending' DO NOTHING RETURNING *",
@@ -130,15 +144,16 @@ pub async fn decide(
     now: DateTime<Utc>,
 ) -> Result<Option<Approval>> {
     let tx = tenant.begin().await?;
-    let decided = decide_in(&tx, id, decision, decided_by, note, now).await?;
+    let decided = decide_in(&tx, (id, None), decision, decided_by, note, now).await?;
     tx.commit().await?;
     Ok(decided)
 }
 
-/// [`decide`] within a transaction, so that what follows from the decision is committed with it.
+/// [`decide`] within a transaction, so that what follows from the decision is committed with it. With the hash of the
+/// arguments that were looked at, others are not decided.
 pub async fn decide_in(
     tx: &Tx,
-    id: Uuid,
+    (id, seen): (Uuid, Option<&str>),
     decision: Decision,
     decided_by: &Value,
     note: Option<&str>,
@@ -151,19 +166,61 @@ pub async fn decide_in(
     let mut sql = tx.sql("UPDATE approvals SET state = ");
     sql.bind(state.as_str()).push(", decided_at = ").bind(micros(now)).push(", decided_by = ");
     sql.bind_json(Some(canonical_json(decided_by))).push(", note = ").bind(clean_option(note));
-    from_state(&mut sql, tx.tenant_id(), id, "pending").push(" AND expires_at > ").bind(now).push(" RETURNING *");
+    still_pending(&mut sql, tx, (id, seen), now).push(" RETURNING *");
     Ok(Approval::find_by_statement(sql.statement()).one(tx.connection()).await?)
+}
+
+fn still_pending<'a>(sql: &'a mut Sql, tx: &Tx, (id, seen): (Uuid, Option<&str>), now: DateTime<Utc>) -> &'a mut Sql {
+    from_state(sql, tx.tenant_id(), id, "pending").push(" AND expires_at > ").bind(now);
+    match seen {
+        Some(hash) => sql.push(" AND arguments_hash = ").bind(hash),
+        None => sql,
+    }
+}
+
+/// Changes what is asked for, if it is still what was looked at. Whoever said yes before has to say it again. None: it
+/// is decided, has expired, or has been changed by somebody else.
+pub async fn modify(
+    tenant: &Tenant,
+    (id, seen): (Uuid, &str),
+    modified: &Modified,
+    by: &Value,
+    now: DateTime<Utc>,
+) -> Result<Option<Approval>> {
+    let tx = tenant.begin().await?;
+    let mut sql = tx.sql("UPDATE approvals SET asked_arguments = COALESCE(asked_arguments, arguments), arguments = ");
+    sql.bind_json(Some(canonical_json(&modified.arguments))).push(", arguments_hash = ");
+    sql.bind(modified.arguments_hash.as_str()).push(", effect = ").bind(modified.effect.as_str());
+    sql.push(", reason = ").bind(clean_option(modified.reason.as_deref())).push(", asks = ");
+    sql.bind_json(modified.asks.as_ref().map(canonical_json)).push(", plan = ");
+    sql.bind_json(modified.plan.as_ref().map(canonical_json)).push(", modified_by = ");
+    sql.bind_json(Some(canonical_json(by)));
+    still_pending(&mut sql, &tx, (id, Some(seen)), now).push(" RETURNING *");
+    let changed = Approval::find_by_statement(sql.statement()).one(tx.connection()).await?;
+    let mut sql = tx.sql("DELETE FROM approval_votes WHERE tenant_id = ");
+    sql.bind(tx.tenant_id()).push(" AND approval_id = ").bind(id);
+    if changed.is_some() {
+        tx.execute(sql).await?;
+    }
+    tx.commit().await?;
+    Ok(changed)
 }
 
 /// Notes that somebody says yes, once, and gives how many have by now. None: it is not pending any more. Others who vote
 /// on it wait for the end of the transaction, so that one of them is the last.
-pub async fn vote_in(tx: &Tx, id: Uuid, voter: &Value, note: Option<&str>, now: DateTime<Utc>) -> Result<Option<u64>> {
+pub async fn vote_in(
+    tx: &Tx,
+    (id, seen): (Uuid, Option<&str>),
+    voter: &Value,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Option<u64>> {
     #[derive(FromQueryResult)]
     struct Votes {
         votes: i64,
     }
     let mut sql = tx.sql("UPDATE approvals SET state = state");
-    from_state(&mut sql, tx.tenant_id(), id, "pending").push(" AND expires_at > ").bind(now);
+    still_pending(&mut sql, tx, (id, seen), now);
     if tx.execute(sql).await?.rows_affected() == 0 {
         return Ok(None);
     }

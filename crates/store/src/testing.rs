@@ -133,3 +133,9 @@ pub async fn pretend_newer(url: &str) -> Result<()> {
     store.inner().write.execute_unprepared(mark).await?;
     store.close().await
 }
+
+/// Changes rows behind everybody's back, as who has the database can.
+pub async fn tamper(store: &Store, sql: &str) -> Result<u64> {
+    use sea_orm::ConnectionTrait;
+    Ok(store.inner().write.execute_unprepared(sql).await?.rows_affected())
+}

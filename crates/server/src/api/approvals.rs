@@ -6,6 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use sdk::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,10 +21,22 @@ use crate::identity::people::verify_second_factor;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Decision {
-    decision: Verdict,
+    decision: Says,
     note: Option<String>,
+    /// With `modify`: what is to be asked for instead.
+    arguments: Option<Value>,
+    /// Of what was looked at; if somebody has changed the arguments since, nothing is decided.
+    arguments_hash: Option<String>,
     /// Of the second factor, where a rule wants one.
     code: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Says {
+    Approve,
+    Reject,
+    Modify,
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
@@ -62,6 +75,16 @@ pub async fn decide(
         }
         actor.second_factor = true;
     }
-    let decided = approvals::decide(&app, &actor, id, decision.decision, decision.note).await;
-    Ok(Json(json!(decided.map_err(|e| Problem::from(&e))?)))
+    let (note, seen) = (decision.note, decision.arguments_hash.as_deref());
+    let decide = |verdict| approvals::decide_as_seen(&app, &actor, (id, seen), verdict, note);
+    let view = match decision.decision {
+        Says::Approve => decide(Verdict::Approve).await,
+        Says::Reject => decide(Verdict::Reject).await,
+        Says::Modify => {
+            let missing = || Error::invalid_input("arguments: `modify` needs those that are to be asked for instead");
+            let arguments = decision.arguments.ok_or_else(missing).map_err(|e| Problem::from(&e))?;
+            approvals::modify(&app, &actor, id, arguments, seen).await
+        }
+    };
+    Ok(Json(json!(view.map_err(|e| Problem::from(&e))?)))
 }

@@ -34,7 +34,7 @@ pub(super) async fn choose(app: &App, entry: &Entry, request: &mut Request) -> R
 }
 
 /// The arguments that the tool itself knows.
-pub(super) fn own(entry: &Entry, arguments: &Value) -> Value {
+pub fn own(entry: &Entry, arguments: &Value) -> Value {
     let mut own = arguments.clone();
     if let (Run::Connector(_), Value::Object(arguments)) = (&entry.run, &mut own)
         && arguments.get(CONNECTION).is_some_and(Value::is_string)
@@ -42,6 +42,14 @@ pub(super) fn own(entry: &Entry, arguments: &Value) -> Value {
         arguments.remove(CONNECTION);
     }
     own
+}
+
+/// Other arguments for a call keep the account that it means, unless they name one.
+pub fn with_connection_of(mut arguments: Value, before: &Value) -> Value {
+    if let (Value::Object(arguments), Some(connection)) = (&mut arguments, before.get(CONNECTION)) {
+        arguments.entry(CONNECTION).or_insert_with(|| connection.clone());
+    }
+    arguments
 }
 
 /// A tool's arguments as callers see them. The choice is shown where there is one, so that it costs nobody else tokens.

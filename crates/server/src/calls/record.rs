@@ -24,7 +24,7 @@ pub(super) async fn intent(
         "tool": entry.id,
         "arguments": redacted(&request.arguments),
         "effect": begun.effect,
-        "approval_id": request.approved,
+        "approval_id": request.approval(),
     });
     app.audit.event(&actor.tenant, "intent", Some(begun.id), actor, &detail).await
 }
@@ -51,7 +51,7 @@ pub(super) async fn completion(
     };
     let approval_id = match &outcome {
         Outcome::Pending(pending) => Some(pending.id),
-        _ => request.approved,
+        _ => request.approval(),
     };
     let record = Execution {
         id: begun.id,
@@ -108,7 +108,7 @@ fn unrecorded(entry: &Entry, effect: Effect, outcome: &Outcome, error: Error) ->
 }
 
 /// Arguments without what looks like a secret.
-fn redacted(arguments: &Value) -> Value {
+pub fn redacted(arguments: &Value) -> Value {
     match arguments {
         Value::Object(map) => map
             .iter()

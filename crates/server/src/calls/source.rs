@@ -60,7 +60,7 @@ pub(super) async fn at_vendor(asked: Asked<'_>) -> Result<Done> {
     let Asked { entry, request, begun, at, .. } = asked;
     let call = http::Call {
         execution: Some(begun.id),
-        key: request.approved.unwrap_or(begun.id).to_string(),
+        key: request.approval().unwrap_or(begun.id).to_string(),
         // Time is left for the brain to stand in.
         deadline: begun.started + entry.spec.deadline.saturating_sub(STAND_IN),
     };

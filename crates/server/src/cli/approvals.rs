@@ -13,6 +13,12 @@ pub enum Command {
     List,
     /// Let the call happen, once, exactly as it was asked
     Approve { id: Uuid },
+    /// Ask for something else instead; then it can be approved
+    Modify {
+        id: Uuid,
+        /// The arguments, as JSON
+        arguments: serde_json::Value,
+    },
     /// Refuse it
     Reject {
         id: Uuid,
@@ -31,6 +37,12 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
                 say!("{}  {:<9} {}  {}", approval.approval_id, approval.state, approval.tool, approval.arguments);
             }
             app.stop().await;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Modify { id, arguments } => {
+            let modified = approvals::modify(&app, &Actor::terminal(), id, arguments, None).await;
+            app.stop().await;
+            say!("{id}: {}", modified?.arguments);
             return Ok(ExitCode::SUCCESS);
         }
         Command::Approve { id } => (id, Verdict::Approve, None),

@@ -150,9 +150,11 @@ async fn of_many_who_ask_for_the_same_one_approval_is_made() {
     on_both(
         |_| {},
         |server| async move {
+            let contacts = server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+            let same = json!({"contact_id": contacts["contacts"][0]["id"], "tags": ["vip"]});
             let asking = (0..50).map(|_| {
-                let server = server.clone();
-                async move { server.run("gohighlevel.add_tags", json!({"contact_id": "same", "tags": ["vip"]})).await }
+                let (server, same) = (server.clone(), same.clone());
+                async move { server.run("gohighlevel.add_tags", same).await }
             });
             let answers = futures::future::join_all(asking).await;
             let ids: std::collections::HashSet<String> =

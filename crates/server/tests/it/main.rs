@@ -10,6 +10,7 @@ mod mcp;
 mod sessions;
 mod audit;
 mod approvals;
+mod decisions;
 mod sync;
 mod honesty;
 mod startup;

@@ -30,6 +30,12 @@ pub struct Model {
     pub result: Option<Json>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub asks: Option<Json>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub plan: Option<Json>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub asked_arguments: Option<Json>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub modified_by: Option<Json>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

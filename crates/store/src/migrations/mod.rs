@@ -59,6 +59,7 @@ impl MigratorTrait for Migrator {
         all.push(same("m0081_approval_votes", include_str!("approval_votes.sql")));
         all.push(same("m0082_people", include_str!("people.sql")));
         all.push(same("m0110_messages", &with_whole_rows(include_str!("messages.sql"))));
+        all.push(same("m0111_approval_plans", include_str!("approval_plans.sql")));
         all
     }
 }
