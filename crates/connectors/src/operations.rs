@@ -66,7 +66,7 @@ pub fn tools<C: LongTail>() -> [Tool<C>; 2] {
     let varying = Varying { effect: effect::<C>, check: check::<C>, data: C::OPERATIONS };
     [
         Tool::read("search_operations", find::<C>),
-        Tool::varying("call_operation", varying, call::<C>).planned(plan::plan::<C>),
+        Tool::varying("call_operation", varying, call::<C>).planned(plan::plan::<C>).by_strangers().sends(),
     ]
 }
 

@@ -59,6 +59,10 @@ pub struct Spec {
     pub deadline: Duration,
     /// It can tell what it would change: `dry_run` is one of its arguments.
     pub dry_run: bool,
+    /// Its answers hold texts that anybody may have written: a mail, a note, a document, a form.
+    pub by_strangers: bool,
+    /// It carries words out of the house: to a person's mailbox, phone or channel.
+    pub sends: bool,
     /// Where the effect depends on the arguments; then `effect` is the most that a call can have.
     pub varying: Option<Varying>,
     /// JSON Schema of the arguments, one copy for everybody who holds it.
@@ -93,6 +97,11 @@ impl Spec {
     /// Whether this call only asks what it would change.
     pub fn is_dry_run(&self, arguments: &Value) -> bool {
         self.dry_run && arguments[DRY_RUN] == Value::Bool(true)
+    }
+
+    /// Whether this very call carries words out of the house.
+    pub fn sends_by(&self, arguments: &Value) -> bool {
+        self.sends && self.effect_of(arguments).is_outward()
     }
 
     /// Whether there are calls of it that change nothing outside.
@@ -179,6 +188,18 @@ impl<S: Send + Sync + 'static> Tool<S> {
         self
     }
 
+    /// Marks a tool whose answers hold texts that anybody may have written.
+    pub fn by_strangers(mut self) -> Tool<S> {
+        self.spec.by_strangers = true;
+        self
+    }
+
+    /// Marks a tool that carries words to people outside.
+    pub fn sends(mut self) -> Tool<S> {
+        self.spec.sends = true;
+        self
+    }
+
     pub fn deadline(mut self, deadline: Duration) -> Tool<S> {
         self.spec.deadline = deadline;
         self
@@ -222,6 +243,8 @@ impl<S: Send + Sync + 'static> Tool<S> {
             idempotent: effect == Effect::Read,
             deadline: DEADLINE,
             dry_run: false,
+            by_strangers: false,
+            sends: false,
             varying: None,
             input: Arc::new(schema::input::<A>()),
             output: schema::text(&schema::output::<O>()),

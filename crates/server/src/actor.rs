@@ -120,6 +120,9 @@ pub struct Actor {
     /// What the client calls itself (its `User-Agent`); not proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// What all that it does towards one end has in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<String>,
 }
 
 /// The one tenant of an installation for a single business.
@@ -138,6 +141,7 @@ impl Actor {
             second_factor: false,
             door: Door::Stdio,
             client: None,
+            correlation: None,
         }
     }
 
@@ -154,6 +158,7 @@ impl Actor {
             second_factor: true,
             door: Door::Cli,
             client: None,
+            correlation: None,
         }
     }
 
@@ -169,6 +174,7 @@ impl Actor {
             second_factor: false,
             door: Door::Run,
             client: None,
+            correlation: None,
         }
     }
 

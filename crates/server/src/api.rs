@@ -4,6 +4,7 @@
 
 mod approvals;
 mod cookie;
+mod decisions;
 mod guard;
 mod health;
 mod home;
@@ -50,6 +51,8 @@ pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
         .route("/api/v1/approvals", get(approvals::list))
         .route("/api/v1/approvals/{id}", get(approvals::show))
         .route("/api/v1/approvals/{id}/decision", post(approvals::decide))
+        .route("/api/v1/decisions", get(decisions::list))
+        .route("/api/v1/decisions/{id}/feedback", post(decisions::feedback))
         .route("/api/v1/session", get(session::show).delete(session::sign_out))
         .route("/api/v1/session/password", post(session::change_password))
         .route("/api/v1/session/second-factor", post(session::begin_second_factor))

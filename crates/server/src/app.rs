@@ -25,7 +25,7 @@ use crate::policy::Policy;
 use crate::runs::Runs;
 use crate::tools::Catalogue;
 use crate::vault::Vault;
-use crate::{approvals, brain, connections, housekeeping, sync, system, webhooks};
+use crate::{approvals, brain, connections, containment, decisions, housekeeping, sync, system, webhooks};
 
 /// A running installation.
 pub struct App {
@@ -35,6 +35,7 @@ pub struct App {
     pub audit: Audit,
     pub tools: Catalogue,
     pub policy: Policy,
+    pub contained: containment::Noted,
     pub connections: Connections,
     pub runs: Runs,
     pub syncs: sync::Gates,
@@ -90,6 +91,7 @@ impl App {
         let runs = Runs::new(store.clone(), parts.clock.clone(), crate::runs::Settings::default());
         let app = Arc::new(App {
             policy,
+            contained: containment::Noted::default(),
             limiter: Limiter::new(config.server.calls_per_minute),
             webhooks: webhooks::Intake::new(&config.webhooks),
             trusted: Trusted::new(&config.server),
@@ -146,6 +148,7 @@ fn built_in() -> Vec<(&'static str, sdk::Tool<crate::calls::Scope>)> {
     let mut tools = brain::tools::tools();
     tools.extend(sync::tools());
     tools.extend(system::tools());
+    tools.extend(decisions::tools());
     tools
 }
 

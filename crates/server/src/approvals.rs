@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::actor::{Actor, Scope};
 use crate::app::App;
+use crate::decisions;
 use crate::policy::Asks;
 use crate::runs::New;
 use crate::tools::Entry;
@@ -149,7 +150,12 @@ fn stored(asks: &Asks) -> Option<Value> {
 }
 
 fn pending(app: &App, id: Uuid, reason: String, expires_at: DateTime<Utc>) -> Pending {
-    Pending { id, reason, expires_at, url: format!("{}/api/v1/approvals/{id}", app.config.public_url()) }
+    Pending { id, reason, expires_at, url: address(app, id) }
+}
+
+/// Where a person looks at an approval.
+pub fn address(app: &App, id: Uuid) -> String {
+    format!("{}/approvals/{id}", app.config.public_url())
 }
 
 /// The approvals of a tenant: what waits, then what was decided lately, each newest first.
@@ -200,11 +206,14 @@ pub async fn decide_as_seen(
     app.audit.event(&by.tenant, "approval_verdict", None, by, &detail).await?;
     let tx = tenant.begin().await.map_err(crate::unavailable)?;
     let note = note.as_deref();
+    let mut refused = None;
     let decided = match verdict {
         Verdict::Approve => approve_in(app, &tx, by, (id, hash), &asks, note).await?,
         Verdict::Reject => {
             let rejected = rows::decide_in(&tx, (id, None), rows::Decision::Reject, &json!(by), note, now).await;
-            rejected.map_err(crate::unavailable)?.map(|_| true)
+            let rejected = rejected.map_err(crate::unavailable)?;
+            refused = rejected.clone();
+            rejected.map(|_| true)
         }
     };
     let Some(is_final) = decided else {
@@ -218,6 +227,9 @@ pub async fn decide_as_seen(
     tx.commit().await.map_err(crate::unavailable)?;
     let event = if is_final { "approval_decided" } else { "approval_vote" };
     app.audit.event(&by.tenant, event, None, by, &detail).await?;
+    if let Some(refused) = refused {
+        decisions::settle(app, &by.tenant, &refused, "rejected").await;
+    }
     app.runs.wake();
     get(app, &by.tenant, id).await
 }
@@ -290,7 +302,7 @@ pub async fn withdraw(app: &Arc<App>, by: &Actor, id: Uuid, why: &str) -> Result
 }
 
 /// SHA-256 of the canonical form.
-fn hash(arguments: &Value) -> Result<String> {
+pub fn hash(arguments: &Value) -> Result<String> {
     let canonical = serde_json_canonicalizer::to_vec(arguments)
         .map_err(|e| Error::invalid_input("the arguments have no canonical form").with_source(e))?;
     Ok(hex::encode(Sha256::digest(canonical)))

@@ -26,6 +26,7 @@ use crate::approvals::{self, Pending};
 use crate::connections::Connected;
 use crate::policy::{Decision, Question};
 use crate::tools::{Entry, Run};
+use crate::{containment, decisions};
 
 pub use connection::{input_of, own, with_connection_of};
 pub use record::redacted;
@@ -89,6 +90,8 @@ pub struct Done {
     pub as_of: Option<DateTime<Utc>>,
     /// What the reader has to know: why the answer is old or incomplete.
     pub notes: Vec<String>,
+    /// Texts in it may have been written by anybody.
+    pub by_strangers: bool,
 }
 
 /// What a built-in tool works with.
@@ -145,7 +148,8 @@ pub async fn call(app: &Arc<App>, actor: &Actor, mut request: Request) -> Result
     let begun = Begun { id: Uuid::now_v7(), at: app.clock.now(), started: Instant::now(), effect };
     let (id, started) = (begun.id, begun.started);
     let gone = request.cancel.clone().drop_guard();
-    let work = app.running.spawn(carry_out(app.clone(), actor.clone(), entry, request, begun));
+    let actor = decisions::correlated(actor, begun.at);
+    let work = app.running.spawn(carry_out(app.clone(), actor, entry, request, begun));
     let reply = work.await.unwrap_or_else(|_| {
         let outcome = Outcome::Failed(Error::internal("the call ended in a way that it should not; the log says more"));
         Reply { execution_id: id, latency: started.elapsed(), outcome }
@@ -175,6 +179,9 @@ async fn carry_out(app: Arc<App>, actor: Actor, entry: Arc<Entry>, mut request: 
     let outcome = outcome.unwrap_or_else(|_| Outcome::Failed(defect(&entry, begun.effect)));
     let latency = begun.started.elapsed();
     let outcome = record::completion(&app, &actor, &entry, &request, &begun, latency, outcome).await;
+    if begun.effect.is_outward() {
+        decisions::note(&app, &actor, &entry.id, begun.id, &outcome).await;
+    }
     Reply { execution_id: begun.id, latency, outcome }
 }
 
@@ -209,7 +216,12 @@ async fn decide_and_run(
         // What they forbid is not known.
         Err(e) => return Outcome::Failed(e),
     };
-    match app.policy.decide(&rules, &Question::of(entry, &request.arguments, actor, begun.at)) {
+    let decision = app.policy.decide(&rules, &Question::of(entry, &request.arguments, actor, begun.at));
+    let decision = match containment::contain(app, actor, entry, &request.arguments, decision).await {
+        Ok(decision) => decision,
+        Err(e) => return Outcome::Failed(e),
+    };
+    match decision {
         Decision::Allow => {}
         // What was denied since a person approved it stays denied.
         Decision::Deny(reason) => return Outcome::Denied(reason),
@@ -237,8 +249,11 @@ async fn decide_and_run(
     {
         return Outcome::Failed(e);
     }
+    if let Err(e) = containment::note(app, actor, entry, begun.id).await {
+        return Outcome::Failed(e);
+    }
     match run(app, actor, entry, request, begun, (own, at)).await {
-        Ok(done) => Outcome::Done(done),
+        Ok(done) => Outcome::Done(Done { by_strangers: entry.spec.by_strangers, ..done }),
         // A search by POST that got no answer has changed nothing.
         Err(e) if !begun.effect.is_outward() => Outcome::Failed(e.with_known_outcome()),
         Err(e) => Outcome::Failed(e),

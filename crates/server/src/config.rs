@@ -123,7 +123,7 @@ pub struct Connections {
 }
 
 /// Exceptions to the default table, as patterns of tool ids (`gohighlevel.add_*`).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     pub deny: Vec<String>,
@@ -131,6 +131,8 @@ pub struct Policy {
     pub allow: Vec<String>,
     /// How long an approval waits for a person.
     pub approval_minutes: Option<u32>,
+    /// For how long an agent that has read texts of strangers is asked before it sends anything; 0 is never.
+    pub containment_minutes: u32,
 }
 
 /// Whom to tell that a call waits for a person.
@@ -195,6 +197,12 @@ impl Default for Webhooks {
 impl Default for Connections {
     fn default() -> Connections {
         Connections { warn_days: 7 }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { deny: Vec::new(), ask: Vec::new(), allow: Vec::new(), approval_minutes: None, containment_minutes: 60 }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::runs::{Every, Failure, Job, Schedule};
-use crate::{approvals, connections, webhooks};
+use crate::{approvals, connections, containment, webhooks};
 
 const RUN: &str = "housekeeping";
 const EVERY_SECONDS: i64 = 300;
@@ -51,6 +51,7 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     app.audit.finish_interrupted().await?;
     approvals::tidy(app).await?;
     webhooks::tidy(app).await?;
+    containment::tidy(app).await?;
     store::sessions::purge(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     app.runs.purge(KEPT_RUNS).await?;
     Ok(())

@@ -7,7 +7,9 @@
 pub mod calls;
 pub mod tools;
 pub mod policy;
+pub mod containment;
 pub mod approvals;
+pub mod decisions;
 pub mod audit;
 pub mod actor;
 pub mod identity;

@@ -27,6 +27,7 @@ pub mod schedules;
 pub mod sync_runs;
 pub mod connections;
 pub mod decisions;
+pub mod exposures;
 pub mod outcomes;
 pub mod rate;
 pub mod locks;

@@ -102,7 +102,7 @@ impl Connector for Email {
     }
 
     fn tools() -> Vec<Tool<Email>> {
-        vec![Tool::write("send", send::send).planned(send::plan)]
+        vec![Tool::write("send", send::send).planned(send::plan).sends()]
     }
 }
 

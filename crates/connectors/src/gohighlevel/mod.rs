@@ -142,7 +142,7 @@ impl Connector for GoHighLevel {
     fn tools() -> Vec<Tool<GoHighLevel>> {
         let mut tools = vec![
             Tool::read("read_contacts", contacts::read),
-            Tool::read("get_contact", contacts::get),
+            Tool::read("get_contact", contacts::get).by_strangers(),
             Tool::write("create_contact", contact_writes::create).planned(contact_writes::plan_create),
             Tool::write("update_contact", contact_writes::update).planned(contact_writes::plan_update).idempotent(),
             Tool::write("add_tags", contact_writes::add_tags).planned(contact_writes::plan_add_tags).idempotent(),
@@ -151,14 +151,14 @@ impl Connector for GoHighLevel {
                 .idempotent(),
             Tool::write("add_note", notes::add).planned(notes::plan_note),
             Tool::write("create_task", notes::create_task).planned(notes::plan_task),
-            Tool::write("send_sms", conversations::send_sms).planned(conversations::plan_sms),
-            Tool::write("send_email", conversations::send_email).planned(conversations::plan_email),
+            Tool::write("send_sms", conversations::send_sms).planned(conversations::plan_sms).sends(),
+            Tool::write("send_email", conversations::send_email).planned(conversations::plan_email).sends(),
             Tool::read("list_pipelines", opportunities::list_pipelines),
             Tool::read("pipeline_digest", digest::digest),
             Tool::read("list_opportunities", opportunities::list),
             Tool::write("update_opportunity", opportunities::update).planned(opportunities::plan_update).idempotent(),
-            Tool::read("read_conversations", conversations::read),
-            Tool::read("list_appointments", calendars::list),
+            Tool::read("read_conversations", conversations::read).by_strangers(),
+            Tool::read("list_appointments", calendars::list).by_strangers(),
             Tool::write("book_appointment", calendars::book).planned(calendars::plan_booking),
         ];
         tools.extend(operations::tools());

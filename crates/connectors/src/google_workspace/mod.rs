@@ -172,17 +172,17 @@ impl Connector for GoogleWorkspace {
     fn tools() -> Vec<Tool<GoogleWorkspace>> {
         let mut tools = vec![
             Tool::read("list_assets", drive::list_assets),
-            Tool::read("search_documents", drive::search_documents),
-            Tool::read("read_document", documents::read),
-            Tool::read("read_sheet", sheets::read),
+            Tool::read("search_documents", drive::search_documents).by_strangers(),
+            Tool::read("read_document", documents::read).by_strangers(),
+            Tool::read("read_sheet", sheets::read).by_strangers(),
             Tool::write("sync_sheet", sheet_writes::sync).planned(sheet_writes::plan_sync).idempotent(),
             Tool::write("append_rows", sheet_writes::append).planned(sheet_writes::plan_append),
-            Tool::read("list_messages", mail::list),
-            Tool::read("read_message", mail::read),
+            Tool::read("list_messages", mail::list).by_strangers(),
+            Tool::read("read_message", mail::read).by_strangers(),
             Tool::write("create_draft", outbox::create_draft).planned(outbox::plan_draft),
-            Tool::write("send_email", outbox::send).planned(outbox::plan_send),
-            Tool::read("list_events", calendar::list),
-            Tool::write("create_event", event_writes::create).planned(event_writes::plan),
+            Tool::write("send_email", outbox::send).planned(outbox::plan_send).sends(),
+            Tool::read("list_events", calendar::list).by_strangers(),
+            Tool::write("create_event", event_writes::create).planned(event_writes::plan).sends(),
         ];
         tools.extend(operations::tools());
         tools

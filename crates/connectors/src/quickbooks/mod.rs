@@ -132,7 +132,7 @@ impl Connector for QuickBooks {
             Tool::read("list_invoices", invoices::list),
             Tool::read("get_invoice", invoices::get),
             Tool::write("create_draft_invoice", invoice_writes::create).planned(invoice_writes::plan_create),
-            Tool::write("send_invoice", invoice_sending::send).planned(invoice_sending::plan_send),
+            Tool::write("send_invoice", invoice_sending::send).planned(invoice_sending::plan_send).sends(),
             Tool::destructive("void_invoice", invoice_writes::void).planned(invoice_writes::plan_void).idempotent(),
             Tool::read("list_customers", customers::list),
             Tool::write("create_customer", customer_writes::create).planned(customer_writes::plan),

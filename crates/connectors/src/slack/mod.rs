@@ -97,7 +97,7 @@ impl Connector for Slack {
 
     fn tools() -> Vec<Tool<Slack>> {
         let mut tools = vec![
-            Tool::write("post_message", messages::post).planned(messages::plan),
+            Tool::write("post_message", messages::post).planned(messages::plan).sends(),
             Tool::read("list_channels", channels::list),
         ];
         tools.extend(operations::tools());

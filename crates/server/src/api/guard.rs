@@ -11,6 +11,7 @@ use super::{Problem, cookie};
 use crate::actor::{Actor, Door};
 use crate::app::App;
 use crate::config::Server;
+use crate::decisions;
 use crate::identity::{keys, sessions};
 
 /// The names that this server answers to, against DNS rebinding and foreign pages.
@@ -92,9 +93,10 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
     };
     let door = if path.starts_with("/mcp/run/") || path.starts_with("/api/") { Door::Rest } else { Door::Mcp };
     let client = text(request.headers(), header::USER_AGENT).map(|client| client.chars().take(200).collect());
+    let correlation = correlation(request.headers());
     match keys::verify(&app, key).await {
         Ok(Some(actor)) => {
-            request.extensions_mut().insert(Actor { door, client, ..actor });
+            request.extensions_mut().insert(Actor { door, client, correlation, ..actor });
             next.run(request).await
         }
         Ok(None) => {
@@ -103,6 +105,12 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
         }
         Err(e) => Problem::from(&e).into_response(),
     }
+}
+
+/// What the client says that the request belongs to.
+fn correlation(headers: &HeaderMap) -> Option<String> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    decisions::sent(header("traceparent"), header("x-correlation-id"))
 }
 
 /// The person behind a cookie. What changes something has to send the session's token as well, which a foreign page does

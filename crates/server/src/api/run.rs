@@ -57,6 +57,9 @@ fn answer(reply: Reply) -> Result<Response, Problem> {
             if let Some(as_of) = done.as_of {
                 metadata["as_of"] = json!(as_of);
             }
+            if done.by_strangers {
+                metadata["untrusted_text"] = json!(true);
+            }
             if !done.notes.is_empty() {
                 metadata["notes"] = json!(done.notes);
             }

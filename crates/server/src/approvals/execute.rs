@@ -15,6 +15,7 @@ use super::hash;
 use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::calls::{self, Approved, Outcome, Request};
+use crate::decisions;
 use crate::runs::{Failure, Job};
 
 /// The kind of run that carries out an approved call.
@@ -44,7 +45,10 @@ async fn execute(app: &Arc<App>, job: &Job, id: Uuid) -> Result<Value, Failure> 
     let Some(approval) = taken else { return Ok(json!({"skipped": "not approved, expired, or carried out before"})) };
     let (state, execution, result) = run(app, job, &approval).await;
     // If this fails, the record of the call tells what happened, and tidying reads it from there.
-    rows::finish(&tenant, id, state, execution, Some(&result)).await?;
+    let ended = rows::finish(&tenant, id, state, execution, Some(&result)).await?;
+    if let Some(ended) = ended {
+        decisions::settle(app, &job.tenant, &ended, step(state)).await;
+    }
     Ok(result)
 }
 
@@ -81,6 +85,15 @@ fn outcome_of(call: Option<store::entities::tool_executions::Model>) -> (Approva
     }
 }
 
+/// The word for it among an agent's steps.
+fn step(state: ApprovalState) -> &'static str {
+    match state {
+        ApprovalState::Executed => "done",
+        ApprovalState::Unknown => "unknown",
+        _ => "failed",
+    }
+}
+
 /// Calls the tool as it was approved, or not at all.
 async fn run(app: &Arc<App>, job: &Job, approval: &Model) -> (ApprovalState, Option<Uuid>, Value) {
     let failed = |why: String| (ApprovalState::Failed, None, json!({"error": why}));
@@ -95,7 +108,9 @@ async fn run(app: &Arc<App>, job: &Job, approval: &Model) -> (ApprovalState, Opt
     }
     let approved = Some(Approved { id: approval.id, plan: approval.plan.clone() });
     let request = Request { approved, ..Request::new(&approval.tool_name, approval.arguments.clone()) };
-    let reply = match calls::call(app, &Actor::run(&job.tenant, job.run), request).await {
+    let correlation = approval.requester["correlation"].as_str().map(str::to_owned);
+    let actor = Actor { correlation, ..Actor::run(&job.tenant, job.run) };
+    let reply = match calls::call(app, &actor, request).await {
         Ok(reply) => reply,
         Err(unknown) => return failed(unknown.message),
     };

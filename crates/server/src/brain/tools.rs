@@ -17,16 +17,16 @@ use crate::calls::Scope;
 pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
     vec![
         ("contacts", Tool::read("search", search)),
-        ("contacts", Tool::read("view_360", view_360)),
+        ("contacts", Tool::read("view_360", view_360).by_strangers()),
         ("contacts", Tool::read("needs_follow_up", needs_follow_up)),
-        ("contacts", Tool::read("page", page)),
+        ("contacts", Tool::read("page", page).by_strangers()),
         ("contacts", Tool::internal("save_context", save_context)),
         ("contacts", Tool::internal("record_outcome", record_outcome)),
         ("contacts", Tool::internal("link", link).idempotent()),
         ("system", Tool::read("sync_status", sync_status)),
         ("gohighlevel", Tool::read("get_sync_stats", get_sync_stats)),
         ("gohighlevel", Tool::read("get_insights", get_insights)),
-        ("gohighlevel", Tool::read("analyze_contact", analyze_contact)),
+        ("gohighlevel", Tool::read("analyze_contact", analyze_contact).by_strangers()),
         ("gohighlevel", Tool::read("get_recommendations", get_recommendations)),
     ]
 }

@@ -10,7 +10,7 @@ const LARGEST: usize = 100_000;
 
 /// An answer that did not come from a vendor just now.
 pub(super) fn kept(data: Value, source: Source, as_of: Option<DateTime<Utc>>) -> Done {
-    Done { data, source, as_of, notes: Vec::new() }
+    Done { data, source, as_of, notes: Vec::new(), by_strangers: false }
 }
 
 /// Cuts the longest list until the answer fits, and says so.

@@ -55,6 +55,7 @@ pub const VARIABLES: &[Variable] = &[
     of("POLICY_ASK", "policy.ask", Type::List),
     of("POLICY_ALLOW", "policy.allow", Type::List),
     of("POLICY_APPROVAL_MINUTES", "policy.approval_minutes", Type::Number),
+    of("POLICY_CONTAINMENT_MINUTES", "policy.containment_minutes", Type::Number),
     of("NOTIFY_URL", "notifications.url", Type::Text),
     secret("NOTIFY_SECRET"),
     of("SANDBOX_SEED", "sandbox.seed", Type::Number),

@@ -207,6 +207,7 @@ fn actor(row: &Model) -> Actor {
         second_factor: false,
         door: Door::Rest,
         client: None,
+        correlation: None,
     }
 }
 

@@ -11,6 +11,7 @@ mod sessions;
 mod audit;
 mod approvals;
 mod decisions;
+mod containment;
 mod sync;
 mod honesty;
 mod startup;

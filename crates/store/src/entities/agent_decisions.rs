@@ -18,6 +18,8 @@ pub struct Model {
     pub tools_used: Json,
     pub outcome: Option<String>,
     pub user_feedback: Option<String>,
+    pub caller_id: Option<String>,
+    pub correlation_id: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -60,6 +60,8 @@ impl MigratorTrait for Migrator {
         all.push(same("m0082_people", include_str!("people.sql")));
         all.push(same("m0110_messages", &with_whole_rows(include_str!("messages.sql"))));
         all.push(same("m0111_approval_plans", include_str!("approval_plans.sql")));
+        all.push(same("m0112_exposures", include_str!("exposures.sql")));
+        all.push(same("m0113_decisions", include_str!("decisions.sql")));
         all
     }
 }

@@ -18,6 +18,7 @@ pub(crate) fn approval() -> NewApproval {
         reason: Some("because".into()),
         expires_at: now() + days(1),
         execution_id: None,
+        plan: None,
         asks: None,
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use store::api_keys::{self, NewApiKey};
-use store::decisions::{self, NewDecision};
+use store::decisions::{self, Of, Said, Step};
 use store::interactions::{self, NewInteraction};
 use store::opportunities::{self, NewOpportunity};
 use store::schedules::{self, NewSchedule};
@@ -42,6 +42,10 @@ pub(crate) fn schedule(name: &str) -> NewSchedule {
 pub(crate) fn key(hash: &str) -> NewApiKey {
     let scopes = json!({ "tools": "*" });
     NewApiKey { name: "laptop".into(), prefix: "emcp_ab".into(), hash: hash.into(), scopes, expires_at: None }
+}
+
+pub(crate) fn decision() -> Of<'static> {
+    Of { caller: "key", correlation: "trace", agent: "claude" }
 }
 
 #[tokio::test]
@@ -255,19 +259,30 @@ async fn a_shared_bucket_lets_no_more_through_than_it_holds() {
 async fn decisions_and_outcomes_are_kept() {
     on_both(|store| async move {
         let tenant = store.tenant("main");
-        let decision = NewDecision {
-            agent_id: "claude".into(),
-            context: json!({ "q": 1 }),
-            decision: "call Ann".into(),
-            rationale: None,
-            tools_used: vec!["contacts.search".into()],
-            outcome: None,
-        };
-        let id = decisions::record(&tenant, decision, now()).await?;
+        let (of, execution_id, approval) = (decision(), Uuid::new_v4(), Uuid::new_v4());
+        let step = |tool: &str, approval_id, status| Step { tool: tool.into(), execution_id, approval_id, status };
+        for (step, outcome) in [
+            (step("crm.add_tags", None, "done"), Some("success")),
+            (step("crm.send_sms", Some(approval), "waiting"), None),
+            (step("crm.send_sms", Some(approval), "rejected"), Some("partial")),
+        ] {
+            decisions::step(&tenant, of, &step, now()).await?;
+            assert_eq!(decisions::list(&tenant, 9).await?.remove(0).outcome.as_deref(), outcome, "{step:?}");
+        }
+        let said = Said { decision: "call Ann".into(), rationale: Some("she asked".into()), ..Said::default() };
+        let id = decisions::say(&tenant, of, said, now()).await?;
+        decisions::step(&tenant, of, &step("crm.add_note", None, "done"), now()).await?;
+        let rows = decisions::list(&tenant, 9).await?;
+        assert_eq!(
+            (rows.len(), rows[0].decision.as_str(), rows[0].rationale.as_deref()),
+            (1, "call Ann", Some("she asked"))
+        );
+        decisions::say(&tenant, Of { correlation: "another", ..of }, Said::default(), now()).await?;
+        assert_eq!(decisions::list(&tenant, 9).await?.len(), 2);
         assert!(decisions::feedback(&tenant, id, Some("success"), Some("good")).await?);
-        let row = decisions::list(&tenant, 9).await?.remove(0);
+        let row = decisions::list(&tenant, 9).await?.into_iter().find(|row| row.id == id).unwrap();
         assert_eq!((row.outcome.as_deref(), row.user_feedback.as_deref()), (Some("success"), Some("good")));
-        assert_eq!(row.tools_used, json!(["contacts.search"]));
+        assert_eq!(row.tools_used, json!(["crm.add_tags", "crm.send_sms", "crm.add_note"]));
 
         contacts::upsert_batch(&tenant, "crm", Uuid::new_v4(), &[contact("1", "Ann", "Acme")], now()).await?;
         let contact = contacts::by_vendor_id(&tenant, "crm", "1").await?.unwrap().id;

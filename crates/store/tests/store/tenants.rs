@@ -5,7 +5,7 @@ use store::approvals::{self, ApprovalState, Decision};
 use store::audit::{self, ExecutionFilter, Writer};
 use store::chain::{Canonical, Event, Execution, Record};
 use store::contacts::{self, ContextChange, Filter};
-use store::decisions::{self, NewDecision};
+use store::decisions::{self, Said};
 use store::opportunities::{self, NewOpportunity};
 use store::runs::{self, Lease, NewRun, RunFilter, StepResult};
 use store::sync_runs::Progress;
@@ -14,7 +14,7 @@ use store::vendor_rows;
 use store::{Store, api_keys, interactions, outcomes, schedules, sync_runs};
 use uuid::Uuid;
 
-use crate::tables::{interaction, key, schedule};
+use crate::tables::{decision, interaction, key, schedule};
 use crate::{contact, days, now};
 
 #[tokio::test]
@@ -195,16 +195,10 @@ async fn syncs_and_decisions() {
         assert!(sync_runs::cursor(&stranger, "crm", "contacts").await?.is_none());
         assert!(sync_runs::cursors(&stranger).await?.is_empty());
 
-        let decision = NewDecision {
-            agent_id: "a".into(),
-            context: json!({}),
-            decision: "d".into(),
-            rationale: None,
-            tools_used: vec![],
-            outcome: None,
-        };
-        let id = decisions::record(&ours, decision, now()).await?;
-        assert!(decisions::list(&stranger, 9).await?.is_empty());
+        let id = decisions::say(&ours, decision(), Said::default(), now()).await?;
+        decisions::say(&stranger, decision(), Said::default(), now()).await?;
+        let others: Vec<_> = decisions::list(&stranger, 9).await?.into_iter().map(|row| row.id).collect();
+        assert!(others.len() == 1 && !others.contains(&id));
         assert!(!decisions::feedback(&stranger, id, Some("failure"), None).await?);
         Ok(())
     })

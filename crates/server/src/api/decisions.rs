@@ -1,0 +1,43 @@
+//! What agents decided, and what people say of it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{Problem, run};
+use crate::actor::Actor;
+use crate::app::App;
+use crate::decisions::{self, Decisions, Ending};
+
+/// Shown at most.
+const NEWEST: u64 = 100;
+
+/// What a person says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Feedback {
+    outcome: Option<Ending>,
+    feedback: Option<String>,
+}
+
+pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Decisions>, Problem> {
+    Ok(Json(decisions::list(&app, &actor.tenant, NEWEST).await.map_err(|e| Problem::from(&e))?))
+}
+
+pub async fn feedback(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<Uuid>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let said: Feedback = serde_json::from_value(run::arguments(&headers, &body)?)
+        .map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", e.to_string()))?;
+    let kept = decisions::feedback(&app, &actor, id, said.outcome, said.feedback.as_deref()).await;
+    kept.map(|()| StatusCode::NO_CONTENT).map_err(|e| Problem::from(&e))
+}
