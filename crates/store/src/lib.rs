@@ -36,6 +36,7 @@ pub mod webhooks;
 pub mod policy_rules;
 pub mod people;
 pub mod sessions;
+pub mod oauth;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -59,6 +59,12 @@ pub async fn any(tenant: &Tenant) -> Result<bool> {
     Ok(Entity::find().filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?.is_some())
 }
 
+/// Whether anybody at all, of whatever tenant, can sign in.
+pub async fn anybody(system: &System) -> Result<bool> {
+    let query = Entity::find().filter(Column::PasswordHash.is_not_null()).filter(Column::DisabledAt.is_null());
+    Ok(query.one(system.read()).await?.is_some())
+}
+
 /// What may be changed of a person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change {

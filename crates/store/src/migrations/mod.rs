@@ -58,6 +58,7 @@ impl MigratorTrait for Migrator {
         all.push(same("m0080_policy_rules", include_str!("policy_rules.sql")));
         all.push(same("m0081_approval_votes", include_str!("approval_votes.sql")));
         all.push(same("m0082_people", include_str!("people.sql")));
+        all.push(same("m0090_oauth", include_str!("oauth.sql")));
         all.push(same("m0110_messages", &with_whole_rows(include_str!("messages.sql"))));
         all.push(same("m0111_approval_plans", include_str!("approval_plans.sql")));
         all.push(same("m0112_exposures", include_str!("exposures.sql")));
