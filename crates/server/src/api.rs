@@ -3,16 +3,21 @@
 //! host check → body limit → authentication → rate limit → route
 
 mod approvals;
+mod clients;
+mod consent;
 mod cookie;
 mod decisions;
 mod guard;
 mod health;
 mod home;
+mod oauth;
+mod page;
 mod people;
 mod policy;
 mod problem;
 mod run;
 mod session;
+mod step_up;
 mod tools;
 mod webhooks;
 mod welcome;
@@ -20,7 +25,7 @@ mod welcome;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Extension};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{delete, get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,16 +41,43 @@ pub fn router(app: &Arc<App>) -> Router {
     around(app, mcp::http(app))
 }
 
+/// The routes of the listener that takes keys alone: without those of OAuth.
+pub fn key_only_router(app: &Arc<App>) -> Router {
+    let (open, keyed) = (open(), keyed(app, mcp::http(app)));
+    guarded(app, open.merge(keyed)).layer(Extension(guard::KeyOnly))
+}
+
 /// The same with other routes under `/mcp`.
 pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
-    let open = Router::new()
+    guarded(app, open().merge(letting_in()).merge(keyed(app, mcp)))
+}
+
+/// What AI clients discover and exchange, and where people let them in.
+fn letting_in() -> Router<Arc<App>> {
+    Router::new()
+        .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
+        .route("/.well-known/oauth-protected-resource", get(oauth::resource))
+        .route("/.well-known/oauth-protected-resource/mcp", get(oauth::resource))
+        .route("/authorize", get(consent::arrive).post(consent::decide))
+        .route("/authorize/continue", get(consent::proceed))
+        .route("/authorize/sign-in", post(consent::sign_in))
+        .route("/token", post(oauth::exchange))
+        .route("/revoke", post(oauth::exchange))
+        .route("/register", post(oauth::register))
+}
+
+fn open() -> Router<Arc<App>> {
+    Router::new()
         .route("/", get(home::show))
         .route("/health", get(health::show))
         .route("/metrics", get(health::metrics))
         .route("/webhooks/{ecosystem}", post(webhooks::receive))
         .route("/welcome/{token}", get(welcome::show).post(welcome::set))
-        .route("/api/v1/session", post(session::sign_in));
-    let keyed = Router::new()
+        .route("/api/v1/session", post(session::sign_in))
+}
+
+fn keyed(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router<Arc<App>> {
+    Router::new()
         .route("/mcp/tools", get(tools::list))
         .route("/mcp/run/{tool}", post(run::run))
         .route("/api/v1/approvals", get(approvals::list))
@@ -64,10 +96,16 @@ pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
         .route("/api/v1/policy/rules", get(policy::list))
         .route("/api/v1/policy/rules/{name}", put(policy::set).delete(policy::remove))
         .route("/api/v1/policy/test", post(policy::test))
-        .nest("/mcp", mcp.layer(from_fn(guard::accept_both)))
+        .route("/api/v1/clients", get(clients::list))
+        .route("/api/v1/clients/{id}", delete(clients::revoke))
+        .nest("/mcp", mcp.layer(from_fn_with_state(app.clone(), step_up::ask)).layer(from_fn(guard::accept_both)))
         .layer(from_fn_with_state(app.clone(), guard::limit_rate))
-        .layer(from_fn_with_state(app.clone(), guard::authenticate));
-    open.merge(keyed)
+        .layer(from_fn_with_state(app.clone(), guard::authenticate))
+}
+
+/// What every request passes, whichever route it goes to.
+fn guarded(app: &Arc<App>, routes: Router<Arc<App>>) -> Router {
+    routes
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(map_response(problem::instead_of_text))

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::connections::{Connections, Outside, Shared};
 use crate::identity::Passwords;
 use crate::identity::keys::KeyCache;
+use crate::identity::oauth::OAuth;
 use crate::policy::Policy;
 use crate::runs::Runs;
 use crate::tools::Catalogue;
@@ -42,6 +43,8 @@ pub struct App {
     pub webhooks: webhooks::Intake,
     pub keys: KeyCache,
     pub passwords: Passwords,
+    /// Where AI clients are let in; `None` where the address does not allow it.
+    pub oauth: Option<OAuth>,
     pub vault: Arc<Vault>,
     pub limiter: Limiter,
     /// Attempts to sign in, by address.
@@ -85,6 +88,7 @@ impl App {
             vault: vault.clone(),
             clock: parts.clock.clone(),
         };
+        let oauth = OAuth::new(&config, &store, &parts.clock)?;
         let (connectors, policy) = (connectors::all(), Policy::new(&config.policy)?);
         let tools = Catalogue::new(&connectors, built_in())?;
         let connections = Connections::new(connectors, &config, &sandbox, outside).await?;
@@ -98,6 +102,7 @@ impl App {
             attempts: Limiter::new(ATTEMPTS_A_MINUTE),
             keys: KeyCache::default(),
             passwords: Passwords::default(),
+            oauth,
             vault,
             running: TaskTracker::new(),
             shutdown: CancellationToken::new(),
@@ -173,6 +178,22 @@ pub fn client() -> Result<reqwest::Client> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
+        .user_agent(concat!("enterprise-mcp/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|e| Error::internal("the HTTP client could not be made").with_source(e))
+}
+
+/// A client of its own for an address that a stranger chose: it connects to what the name was found to be and judged, and
+/// to no proxy.
+#[expect(clippy::disallowed_methods, reason = "the one client cannot be told where a name leads")]
+pub fn client_to(host: &str, addresses: &[std::net::SocketAddr]) -> Result<reqwest::Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .resolve_to_addrs(host, addresses)
+        .no_proxy()
+        .https_only(true)
+        .connect_timeout(Duration::from_secs(5))
         .user_agent(concat!("enterprise-mcp/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|e| Error::internal("the HTTP client could not be made").with_source(e))

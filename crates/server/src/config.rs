@@ -6,7 +6,7 @@
 mod variables;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -28,6 +28,7 @@ pub struct Config {
     pub connections: Connections,
     pub policy: Policy,
     pub notifications: Notifications,
+    pub oauth: OAuth,
     pub sandbox: Sandbox,
     /// One section a connector; its keys are the connector's own.
     pub connectors: BTreeMap<String, Table>,
@@ -43,6 +44,9 @@ pub struct Server {
     pub brand: String,
     pub bind: IpAddr,
     pub port: u16,
+    /// A second listener that takes API keys alone and answers no OAuth discovery, for clients that would otherwise forget
+    /// the key that they were given.
+    pub key_listen: Option<SocketAddr>,
     /// Where the outside reaches this server; Host and Origin checks and links follow from it.
     pub public_url: Option<String>,
     pub allowed_hosts: Vec<String>,
@@ -143,6 +147,17 @@ pub struct Notifications {
     pub url: Option<String>,
 }
 
+/// How AI clients are let in by people who sign in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OAuth {
+    pub enabled: bool,
+    /// Clients may be described by a document at their id, which is fetched from the internet.
+    pub client_documents: bool,
+    /// For tests: documents come from this address on the machine, with host and path of the id behind it.
+    pub documents_from: Option<String>,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sandbox {
@@ -158,6 +173,7 @@ impl Default for Server {
             brand: "Enterprise MCP Server".into(),
             bind: IpAddr::from([127, 0, 0, 1]),
             port: 8000,
+            key_listen: None,
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
@@ -203,6 +219,12 @@ impl Default for Connections {
 impl Default for Policy {
     fn default() -> Policy {
         Policy { deny: Vec::new(), ask: Vec::new(), allow: Vec::new(), approval_minutes: None, containment_minutes: 60 }
+    }
+}
+
+impl Default for OAuth {
+    fn default() -> OAuth {
+        OAuth { enabled: true, client_documents: true, documents_from: None }
     }
 }
 
@@ -284,6 +306,13 @@ impl Config {
         {
             return Err(ConfigError(format!("notifications.url (NOTIFY_URL): `{url}` must be an http(s) address")));
         }
+        if let Some(from) = &self.oauth.documents_from {
+            let is_local = |address: &str| url::Url::parse(address).is_ok_and(|url| is_loopback(&url));
+            if !is_local(from) || !is_local(&self.public_url()) {
+                let why = "is for tests: it and the public address must be on this machine";
+                return Err(ConfigError(format!("oauth.documents_from (OAUTH_DOCUMENTS_FROM) {why}")));
+            }
+        }
         if self.server.calls_per_minute == 0 {
             return Err(ConfigError("server.calls_per_minute must be at least 1".into()));
         }
@@ -294,6 +323,16 @@ impl Config {
             return Err(ConfigError("sync.every_minutes must be at least 1 and sync.reconcile_hour at most 23".into()));
         }
         Ok(())
+    }
+}
+
+/// Whether an address is on this machine.
+pub fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
 

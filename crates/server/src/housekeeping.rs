@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
+use crate::identity::oauth;
 use crate::runs::{Every, Failure, Job, Schedule};
 use crate::{approvals, connections, containment, webhooks};
 
@@ -52,6 +53,7 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     approvals::tidy(app).await?;
     webhooks::tidy(app).await?;
     containment::tidy(app).await?;
+    oauth::tidy(app).await?;
     store::sessions::purge(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     app.runs.purge(KEPT_RUNS).await?;
     Ok(())

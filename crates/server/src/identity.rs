@@ -1,6 +1,8 @@
 //! Who may call: keys of programs, and people who sign in.
 
 pub mod keys;
+pub mod oauth;
+mod fresh;
 pub mod people;
 pub mod sessions;
 mod passwords;

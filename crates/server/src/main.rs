@@ -52,6 +52,9 @@ enum Command {
     /// Invite people, give them roles, and let them in again
     #[command(subcommand)]
     User(cli::user::Command),
+    /// Show and cut off the AI clients that people let in
+    #[command(subcommand)]
+    Client(cli::client::Command),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(cli::key::Command),
@@ -95,6 +98,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Approvals(command) => cli::approvals::run(file, command).await,
         Command::Policy(command) => cli::policy::run(file, command).await,
         Command::User(command) => cli::user::run(file, command).await,
+        Command::Client(command) => cli::client::run(file, command).await,
         Command::Key(command) => cli::key::run(file, command).await,
         Command::Doctor => cli::doctor::run(file).await,
         Command::Migrate => cli::migrate::run(file).await,

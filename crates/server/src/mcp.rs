@@ -29,6 +29,7 @@ use crate::actor::{Actor, Scope};
 use crate::app::App;
 use crate::calls::{self, Outcome, Reply, Request};
 use crate::decisions;
+use crate::identity::oauth::Granted;
 use crate::tools::Entry;
 
 use progress::Reporter;
@@ -96,7 +97,8 @@ impl ServerHandler for Mcp {
     ) -> Result<ListToolsResult, ErrorData> {
         let actor = self.actor(&context)?;
         let selection = self.selection(&context)?;
-        let may = |entry: &Entry| entry.spec.can_read() || actor.may(Scope::Write);
+        let could_write = actor.may(Scope::Write) || could_be_let_in_for_more(&context);
+        let may = |entry: &Entry| entry.spec.can_read() || could_write;
         let visible = |entry: &&Arc<Entry>| may(entry) && selection.shows(entry);
         // What another process has connected changes which arguments there are; without a database the known ones stand.
         if let Err(error) = self.app.connections.look_again().await {
@@ -200,6 +202,12 @@ fn identified(mut actor: Actor, context: &RequestContext<RoleServer>) -> Actor {
         actor.client = Some(name.chars().filter(|c| !c.is_control()).take(200).collect());
     }
     actor
+}
+
+/// A client that may only read yet sees what writes: calling it is how it learns to ask for more.
+fn could_be_let_in_for_more(context: &RequestContext<RoleServer>) -> bool {
+    let parts = context.extensions.get::<::http::request::Parts>();
+    parts.and_then(|parts| parts.extensions.get::<Granted>()).is_some_and(|granted| granted.could_write)
 }
 
 /// A tool as MCP shows it: all four annotations said, schemas that every client accepts.

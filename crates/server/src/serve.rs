@@ -19,7 +19,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 pub struct Server {
     pub app: Arc<App>,
     pub address: SocketAddr,
-    accepting: JoinHandle<std::io::Result<()>>,
+    /// Where keys alone are taken, if anywhere.
+    pub key_address: Option<SocketAddr>,
+    accepting: Vec<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Server {
@@ -32,14 +34,17 @@ impl Server {
     /// The same with other routes.
     pub(crate) async fn start_with(app: Arc<App>, router: axum::Router) -> Result<Server> {
         let wanted = SocketAddr::new(app.config.server.bind, app.config.server.port);
-        let listener = TcpListener::bind(wanted).await.map_err(|e| cannot_listen(wanted, e))?;
-        let address = listener.local_addr().map_err(|e| cannot_listen(wanted, e))?;
+        let (listener, address) = listen(wanted, ["PORT", "BIND and PORT"]).await?;
+        let for_keys = match app.config.server.key_listen {
+            Some(wanted) => Some(listen(wanted, ["KEY_LISTEN"; 2]).await?),
+            None => None,
+        };
         keys::seed(&app).await?;
         app.start().await?;
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let shutdown = app.shutdown.clone();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.cancelled().await });
-        Ok(Server { app, address, accepting: tokio::spawn(async move { serving.await }) })
+        let key_address = for_keys.as_ref().map(|(_, address)| *address);
+        let mut accepting = vec![accept(&app, listener, router)];
+        accepting.extend(for_keys.map(|(listener, _)| accept(&app, listener, api::key_only_router(&app))));
+        Ok(Server { app, address, key_address, accepting })
     }
 
     pub fn url(&self) -> String {
@@ -51,17 +56,32 @@ impl Server {
         self.app.stop().await;
         // The last answers still have to leave; connections that a client keeps open without a
         // request do not hold up the end.
-        if tokio::time::timeout(LAST_ANSWERS, &mut self.accepting).await.is_err() {
-            self.accepting.abort();
+        let all = futures::future::join_all(&mut self.accepting);
+        if tokio::time::timeout(LAST_ANSWERS, all).await.is_err() {
+            self.accepting.iter().for_each(JoinHandle::abort);
         }
     }
 }
 
-fn cannot_listen(address: SocketAddr, error: std::io::Error) -> Error {
+/// The settings are those that move the port, and those that move it elsewhere altogether.
+async fn listen(wanted: SocketAddr, settings: [&str; 2]) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(wanted).await.map_err(|e| cannot_listen(wanted, settings, e))?;
+    let address = listener.local_addr().map_err(|e| cannot_listen(wanted, settings, e))?;
+    Ok((listener, address))
+}
+
+fn accept(app: &App, listener: TcpListener, router: axum::Router) -> JoinHandle<std::io::Result<()>> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let shutdown = app.shutdown.clone();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.cancelled().await });
+    tokio::spawn(async move { serving.await })
+}
+
+fn cannot_listen(address: SocketAddr, settings: [&str; 2], error: std::io::Error) -> Error {
     let cure = match error.kind() {
-        std::io::ErrorKind::AddrInUse => "another program uses the port; stop it or set PORT",
-        std::io::ErrorKind::PermissionDenied => "ports below 1024 need more rights; set PORT",
-        _ => "set BIND and PORT",
+        std::io::ErrorKind::AddrInUse => format!("another program uses the port; stop it or set {}", settings[0]),
+        std::io::ErrorKind::PermissionDenied => format!("ports below 1024 need more rights; set {}", settings[0]),
+        _ => format!("set {}", settings[1]),
     };
     Error::unavailable(format!("cannot listen on {address}: {cure}")).with_source(error)
 }

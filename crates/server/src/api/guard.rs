@@ -12,6 +12,7 @@ use crate::actor::{Actor, Door};
 use crate::app::App;
 use crate::config::Server;
 use crate::decisions;
+use crate::identity::oauth::{self, Granted, OAuth};
 use crate::identity::{keys, sessions};
 
 /// The names that this server answers to, against DNS rebinding and foreign pages.
@@ -84,24 +85,32 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
         );
     }
     let path = request.uri().path();
+    let opens = is_of_mcp(path) && request.extensions().get::<KeyOnly>().is_none();
+    let oauth = match letting_in(&app, opens).await {
+        Ok(oauth) => oauth,
+        Err(problem) => return problem.into_response(),
+    };
     let Some(key) = presented(request.headers()) else {
         return match cookie::read(&app, request.headers()).map(str::to_owned) {
             // An agent is no person: MCP takes no cookie.
             Some(value) if path != "/mcp" => signed_in(&app, &value, request, next).await,
-            _ => unauthenticated("Send an API key as `Authorization: Bearer …` or `X-API-Key`."),
+            _ => challenge(oauth, None, "Send an API key as `Authorization: Bearer …` or `X-API-Key`."),
         };
     };
     let door = if path.starts_with("/mcp/run/") || path.starts_with("/api/") { Door::Rest } else { Door::Mcp };
     let client = text(request.headers(), header::USER_AGENT).map(|client| client.chars().take(200).collect());
     let correlation = correlation(request.headers());
-    match keys::verify(&app, key).await {
-        Ok(Some(actor)) => {
+    match prove(&app, oauth, key).await {
+        Ok(Some((actor, granted))) => {
             request.extensions_mut().insert(Actor { door, client, correlation, ..actor });
+            if let Some(granted) = granted {
+                request.extensions_mut().insert(granted);
+            }
             next.run(request).await
         }
         Ok(None) => {
             metrics::counter!("authentication_failures_total").increment(1);
-            unauthenticated("The API key is not known, expired or revoked.")
+            challenge(oauth, Some("invalid_token"), "The API key is not known, expired or revoked.")
         }
         Err(e) => Problem::from(&e).into_response(),
     }
@@ -111,6 +120,42 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
 fn correlation(headers: &HeaderMap) -> Option<String> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     decisions::sent(header("traceparent"), header("x-correlation-id"))
+}
+
+/// The listener takes API keys alone.
+#[derive(Clone, Copy)]
+pub struct KeyOnly;
+
+/// The authorization server, for what its tokens open: `/mcp` and what is below it.
+async fn letting_in(app: &App, opens: bool) -> Result<Option<&OAuth>, Problem> {
+    if !opens {
+        return Ok(None);
+    }
+    oauth::open(app).await.map_err(|e| Problem::from(&e))
+}
+
+fn is_of_mcp(path: &str) -> bool {
+    path == "/mcp" || path.starts_with("/mcp/")
+}
+
+/// Whom a key or an access token stands for.
+async fn prove(app: &Arc<App>, oauth: Option<&OAuth>, shown: &str) -> sdk::Result<Option<(Actor, Option<Granted>)>> {
+    if let Some(oauth) = oauth.filter(|_| oauth::looks_like_token(shown))
+        && let Some(granted) = oauth::verify(app, oauth, shown).await?
+    {
+        return Ok(Some((granted.actor.clone(), Some(granted))));
+    }
+    Ok(keys::verify(app, shown).await?.map(|actor| (actor, None)))
+}
+
+/// 401, with where a client can have itself let in.
+fn challenge(oauth: Option<&OAuth>, error: Option<&str>, detail: &str) -> Response {
+    let mut response = unauthenticated(detail);
+    let scopes = oauth::SCOPES.map(|(name, _)| name);
+    if let Some(value) = oauth.and_then(|oauth| HeaderValue::from_str(&oauth.challenge(error, &scopes)).ok()) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    response
 }
 
 /// The person behind a cookie. What changes something has to send the session's token as well, which a foreign page does

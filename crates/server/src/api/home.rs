@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Html;
 
+use super::page::escape;
 use crate::app::App;
 
 pub async fn show(State(app): State<Arc<App>>) -> Html<String> {
@@ -22,8 +23,4 @@ pub async fn show(State(app): State<Arc<App>>) -> Html<String> {
          <p>Plain HTTP: <code>POST {url}/mcp/run/{{tool}}</code>, tools at <a href=\"/mcp/tools\">/mcp/tools</a> (with a key)</p>\
          <p><a href=\"/health\">Health</a> · <a href=\"/metrics\">Metrics</a></p></main></body></html>"
     ))
-}
-
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
-use super::home::escape;
+use super::page::{escape, page, paragraph};
 use crate::app::App;
 use crate::identity::people::{self, Filled, Purpose};
 
 pub async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
     match people::purpose(&app, &token).await {
-        Ok(Some(purpose)) => page(&app, StatusCode::OK, &form(&purpose, None)),
-        Ok(None) => page(&app, StatusCode::NOT_FOUND, GONE),
-        Err(e) => page(&app, StatusCode::SERVICE_UNAVAILABLE, &paragraph(&e.message)),
+        Ok(Some(purpose)) => page(&app, StatusCode::OK, &form(&purpose, None), ""),
+        Ok(None) => page(&app, StatusCode::NOT_FOUND, GONE, ""),
+        Err(e) => page(&app, StatusCode::SERVICE_UNAVAILABLE, &paragraph(&e.message), ""),
     }
 }
 
@@ -23,16 +23,16 @@ pub async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Res
 pub async fn set(State(app): State<Arc<App>>, Path(token): Path<String>, Form(filled): Form<Filled>) -> Response {
     let purpose = match people::purpose(&app, &token).await {
         Ok(Some(purpose)) => purpose,
-        Ok(None) => return page(&app, StatusCode::NOT_FOUND, GONE),
-        Err(e) => return page(&app, StatusCode::SERVICE_UNAVAILABLE, &paragraph(&e.message)),
+        Ok(None) => return page(&app, StatusCode::NOT_FOUND, GONE, ""),
+        Err(e) => return page(&app, StatusCode::SERVICE_UNAVAILABLE, &paragraph(&e.message), ""),
     };
     match people::use_link(&app, &token, filled).await {
-        Ok(_) => page(&app, StatusCode::OK, "<p>Your password is set. You can sign in now.</p>"),
+        Ok(_) => page(&app, StatusCode::OK, "<p>Your password is set. You can sign in now.</p>", ""),
         Err(e) if e.kind == sdk::Kind::InvalidInput => {
-            page(&app, StatusCode::UNPROCESSABLE_ENTITY, &form(&purpose, Some(&e.message)))
+            page(&app, StatusCode::UNPROCESSABLE_ENTITY, &form(&purpose, Some(&e.message)), "")
         }
-        Err(e) if e.kind == sdk::Kind::NotFound => page(&app, StatusCode::NOT_FOUND, GONE),
-        Err(e) => page(&app, StatusCode::SERVICE_UNAVAILABLE, &paragraph(&e.message)),
+        Err(e) if e.kind == sdk::Kind::NotFound => page(&app, StatusCode::NOT_FOUND, GONE, ""),
+        Err(e) => page(&app, StatusCode::SERVICE_UNAVAILABLE, &paragraph(&e.message), ""),
     }
 }
 
@@ -53,27 +53,4 @@ fn form(purpose: &Purpose, fault: Option<&str>) -> String {
          <input type=\"password\" name=\"password\" required minlength=\"12\" maxlength=\"200\" \
          autocomplete=\"new-password\"></label></p><p><button>Set password</button></p></form>"
     )
-}
-
-fn paragraph(text: &str) -> String {
-    format!("<p>{}</p>", escape(text))
-}
-
-/// The address is a secret: it is kept nowhere and told to no other page.
-fn page(app: &App, status: StatusCode, body: &str) -> Response {
-    let brand = escape(&app.config.server.brand);
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{brand}</title><body><main><h1>{brand}</h1>{body}</main></body></html>"
-    );
-    let mut response = (status, Html(html)).into_response();
-    for (name, value) in [
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

@@ -9,6 +9,7 @@ use server::app::App;
 use server::calls::Source;
 use server::connections::{Connected, Description, EXPIRING};
 use server::health;
+use server::identity::oauth;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -28,6 +29,7 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         tell_of_ends_and_scopes(&shown);
     }
     webhooks(&app).await?;
+    clients(&app).await?;
     match report.sync.last_success {
         Some(at) if report.sync.fresh => say("Sync", true, &format!("last success {at:.0?}")),
         Some(at) => {
@@ -108,6 +110,17 @@ async fn webhooks(app: &App) -> anyhow::Result<()> {
             say!("{:<20} to register at: {}", "", webhook.setup);
         }
     }
+    Ok(())
+}
+
+/// Whether AI clients can be let in by people, and why not.
+async fn clients(app: &App) -> anyhow::Result<()> {
+    let detail = match (oauth::why_off(&app.config), oauth::open(app).await?) {
+        (Some(why), _) => format!("by API key alone; OAuth is off: {why}"),
+        (None, None) => "by API key alone until somebody can sign in: enterprise-mcp user setup".into(),
+        (None, Some(oauth)) => format!("people let them in at {}/authorize, or by API key", oauth.issuer),
+    };
+    say("AI clients", true, &detail);
     Ok(())
 }
 

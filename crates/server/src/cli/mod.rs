@@ -5,6 +5,7 @@ mod output;
 pub mod approvals;
 pub mod audit;
 pub mod call;
+pub mod client;
 pub mod connect;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -30,6 +30,7 @@ const fn secret(name: &'static str) -> Variable {
 pub const VARIABLES: &[Variable] = &[
     of("PORT", "server.port", Type::Number),
     of("BIND", "server.bind", Type::Text),
+    of("KEY_LISTEN", "server.key_listen", Type::Text),
     of("BRAND", "server.brand", Type::Text),
     of("TUNNEL_URL", "server.public_url", Type::Text),
     of("ALLOWED_HOSTS", "server.allowed_hosts", Type::List),
@@ -39,6 +40,9 @@ pub const VARIABLES: &[Variable] = &[
     of("CALLS_PER_MINUTE", "server.calls_per_minute", Type::Number),
     of("SHUTDOWN_SECONDS", "server.shutdown_seconds", Type::Number),
     of("MCP_SESSIONS", "server.mcp_sessions", Type::Flag),
+    of("OAUTH_ENABLED", "oauth.enabled", Type::Flag),
+    of("OAUTH_CLIENT_DOCUMENTS", "oauth.client_documents", Type::Flag),
+    of("OAUTH_DOCUMENTS_FROM", "oauth.documents_from", Type::Text),
     secret("MCP_API_KEY"),
     secret("MASTER_KEY"),
     of("DATABASE_URL", "database.url", Type::Text),
@@ -117,7 +121,8 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 /// A variable that begins so is meant for us: a misspelt one is an error.
-pub const PREFIXES: &[&str] = &["GHL_", "QBO_", "GODADDY_", "MCP_", "SYNC_", "WEBHOOKS_", "SANDBOX_", "POLICY_"];
+pub const PREFIXES: &[&str] =
+    &["GHL_", "QBO_", "GODADDY_", "MCP_", "SYNC_", "WEBHOOKS_", "SANDBOX_", "POLICY_", "OAUTH_"];
 
 /// Begin like ours and belong to others.
 pub const OTHERS: &[&str] = &["MCP_TIMEOUT", "MCP_TOOL_TIMEOUT", "MCP_AUTO_OPEN_ENABLED", "MCP_PROXY_AUTH_TOKEN"];

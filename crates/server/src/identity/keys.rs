@@ -1,9 +1,7 @@
 //! API keys: shown once, kept as a SHA-256, scoped, revocable.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sdk::{Error, Result};
@@ -12,43 +10,16 @@ use serde_json::json;
 use store::api_keys::{self, NewApiKey};
 use store::entities::api_keys::Model;
 use subtle::ConstantTimeEq;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::actor::{Actor, ActorKind, DEFAULT_TENANT, Door, Scope};
 use crate::app::App;
 
+use super::fresh::Fresh;
 use super::tokens::{digest, token};
 
-/// How long a key that was found may be used before it is looked up again. A revocation takes
-/// effect within this time.
-const FRESH: Duration = Duration::from_secs(5);
-/// Keys that are remembered at most.
-const REMEMBERED: usize = 1000;
-
-/// Keys that were found lately, so that not every call asks the database.
-#[derive(Default)]
-pub struct KeyCache(Mutex<HashMap<String, (Actor, Instant)>>);
-
-impl KeyCache {
-    fn get(&self, hash: &str) -> Option<Actor> {
-        let found = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        found.get(hash).filter(|(_, at)| at.elapsed() < FRESH).map(|(actor, _)| actor.clone())
-    }
-
-    fn put(&self, hash: String, actor: Actor) {
-        let mut found = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if found.len() >= REMEMBERED {
-            found.clear();
-        }
-        found.insert(hash, (actor, Instant::now()));
-    }
-
-    /// Forgets all keys, after a revocation in this process.
-    pub fn forget(&self) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
-    }
-}
+/// Keys that were found lately.
+pub type KeyCache = Fresh<Actor>;
 
 /// The caller that this key stands for, unless it is unknown, expired or revoked.
 pub async fn verify(app: &Arc<App>, key: &str) -> Result<Option<Actor>> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use store::people::{self as rows, Change, Changed, NewPerson, Person};
 use uuid::Uuid;
 
-use super::tokens;
+use super::{oauth, tokens};
 use crate::actor::{Actor, DEFAULT_TENANT, Role, Scope};
 use crate::app::App;
 
@@ -64,7 +64,16 @@ pub async fn change(app: &Arc<App>, by: &Actor, id: Uuid, change: Change) -> Res
     let detail = json!({"person": id, "name": change.name, "role": change.role, "disabled": change.disabled});
     app.audit.event(&by.tenant, "person_changed", None, by, &detail).await?;
     match rows::change(&app.store.tenant(&by.tenant), id, &change, app.clock.now()).await.map_err(crate::unavailable)? {
-        Changed::Done => get(app, by, id).await,
+        Changed::Done => {
+            // Clients act for the person, and no longer than the person may.
+            if change.disabled == Some(true) {
+                oauth::end_all(app, &by.tenant, &id.to_string()).await?;
+            }
+            if let Some(oauth) = &app.oauth {
+                oauth.forget();
+            }
+            get(app, by, id).await
+        }
         Changed::Missing => Err(missing(id)),
         Changed::LastOwner => Err(Error::conflict("a business needs an owner; make somebody else one first")),
     }

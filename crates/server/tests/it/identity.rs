@@ -10,18 +10,18 @@ use totp_rs::{Builder, Secret};
 
 use crate::support::{TestServer, on_both};
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// Somebody who has signed in.
-struct Browser<'a> {
+pub struct Browser<'a> {
     server: &'a TestServer,
-    cookie: String,
-    csrf: String,
-    id: String,
+    pub cookie: String,
+    pub csrf: String,
+    pub id: String,
 }
 
 impl Browser<'_> {
-    async fn send(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+    pub async fn send(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
         let request = self.server.http.request(method, self.server.url(path)).header(header::COOKIE, &self.cookie);
         let answer = request.header("x-csrf-token", &self.csrf).json(&body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
@@ -49,7 +49,7 @@ async fn browser<'a>(server: &'a TestServer, email: &str) -> Browser<'a> {
     Browser { server, cookie, csrf: text(&body["csrf"]), id: text(&body["person"]["id"]) }
 }
 
-async fn owner(server: &TestServer) -> Browser<'_> {
+pub async fn owner(server: &TestServer) -> Browser<'_> {
     let link = people::setup_link(server.app()).await.unwrap().unwrap();
     let form = [("email", "Owner@Shop.example"), ("name", "Owner"), ("password", PASSWORD)];
     let page = server.http.post(server.url(&link)).form(&form).send().await.unwrap();
@@ -57,7 +57,7 @@ async fn owner(server: &TestServer) -> Browser<'_> {
     browser(server, "owner@shop.example").await
 }
 
-async fn person<'a>(server: &'a TestServer, email: &str, role: Role) -> Browser<'a> {
+pub async fn person<'a>(server: &'a TestServer, email: &str, role: Role) -> Browser<'a> {
     let by = Actor::terminal();
     let (_, link) = people::invite(server.app(), &by, email, "Somebody", role).await.unwrap();
     let filled = Filled { password: PASSWORD.into(), ..Filled::default() };
@@ -75,7 +75,7 @@ async fn the_first_owner_comes_by_a_link_that_is_good_once() {
             for _ in 0..2 {
                 let page = server.http.get(server.url(&link)).send().await.unwrap();
                 assert_eq!(page.status(), StatusCode::OK);
-                assert_eq!(page.headers()[header::REFERRER_POLICY], "no-referrer");
+                assert_eq!(page.headers()[header::REFERRER_POLICY], "same-origin");
             }
             let weak = [("email", "a@shop.example"), ("name", "A"), ("password", "aaaaaaaaaaaaaa")];
             let page = server.http.post(server.url(&link)).form(&weak).send().await.unwrap();

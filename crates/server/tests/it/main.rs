@@ -31,5 +31,8 @@ mod lost;
 mod webhooks;
 mod policy;
 mod identity;
+mod letting_in;
+mod clients;
+mod registrations;
 mod independence;
 mod faults;

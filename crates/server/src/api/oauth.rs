@@ -1,0 +1,117 @@
+//! OAuth over HTTP for AI clients: what they discover, and what they exchange. The pages for people are `consent.rs`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::Problem;
+use crate::app::{App, Limiter};
+use crate::identity::oauth::{self, OAuth, SCOPES};
+
+/// A name longer than this is cut.
+const NAME: usize = 80;
+
+/// RFC 8414.
+pub async fn metadata(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
+    Ok(Json(of(&app).await?.metadata()))
+}
+
+/// RFC 9728, at its path and at the root.
+pub async fn resource(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
+    Ok(Json(of(&app).await?.resource_metadata(&app.config.server.brand)))
+}
+
+/// `/token` and `/revoke` (RFC 6749 §3.2, RFC 7009).
+pub async fn exchange(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let oauth = of(&app).await?;
+    limit(&oauth.exchanges, address)?;
+    forward(&app, oauth, &uri, &headers, body).await
+}
+
+/// `/register` (RFC 7591). What a client asks for is brought to what there is: our scopes, codes and refresh tokens.
+pub async fn register(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let oauth = of(&app).await?;
+    limit(&oauth.registrations, address)?;
+    let Ok(Value::Object(mut metadata)) = serde_json::from_slice(&body) else {
+        return Ok(refuse("invalid_client_metadata", "the body must be a JSON object"));
+    };
+    if let Some(why) = unusable(&metadata) {
+        return Ok(refuse("invalid_redirect_uri", &why));
+    }
+    let scopes: Vec<&str> = SCOPES.iter().map(|(name, _)| *name).collect();
+    metadata.insert("scope".into(), json!(scopes.join(" ")));
+    metadata.insert("grant_types".into(), json!(["authorization_code", "refresh_token"]));
+    metadata.insert("response_types".into(), json!(["code"]));
+    let name = metadata.get("client_name").and_then(Value::as_str);
+    if let Some(name) = store::clean(name) {
+        metadata.insert("client_name".into(), json!(name.trim().chars().take(NAME).collect::<String>()));
+    }
+    let answer = forward(&app, oauth, &uri, &headers, Value::Object(metadata).to_string().into()).await?;
+    if answer.status() == StatusCode::CREATED {
+        oauth.make_room(&app).await.map_err(|e| Problem::from(&e))?;
+    }
+    Ok(answer)
+}
+
+/// Why the redirect addresses cannot be registered.
+fn unusable(metadata: &Map<String, Value>) -> Option<String> {
+    let Some(list) = metadata.get("redirect_uris").and_then(Value::as_array) else {
+        return Some("redirect_uris must be a list of addresses".into());
+    };
+    list.iter().find_map(|uri| match uri.as_str() {
+        Some(uri) => oauth::read_redirect(uri).err(),
+        None => Some("a redirect address is a text".into()),
+    })
+}
+
+fn refuse(error: &str, description: &str) -> Response {
+    let body = Json(json!({"error": error, "error_description": description}));
+    (StatusCode::BAD_REQUEST, [(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+async fn forward(
+    app: &Arc<App>,
+    oauth: &OAuth,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let mut request = axum::http::Request::new(body.into());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri.clone();
+    *request.headers_mut() = headers.clone();
+    let answer = oauth.exchange(app, request).await.map_err(|e| Problem::from(&e))?;
+    Ok(answer.map(|body| Body::from(body.into_bytes())))
+}
+
+/// The authorization server, or a 404: clients take that for an answer and ask for a key.
+pub(super) async fn of(app: &App) -> Result<&OAuth, Problem> {
+    let open = oauth::open(app).await.map_err(|e| Problem::from(&e))?;
+    let detail = "Nobody can be asked to let a client in here; use an API key.";
+    open.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
+}
+
+pub(super) fn limit(limiter: &Limiter, address: SocketAddr) -> Result<(), Problem> {
+    limiter.check(&address.ip().to_string()).map_err(|wait| {
+        let detail = "Too many requests from this address.";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1)
+    })
+}
