@@ -1,5 +1,9 @@
 //! Who calls.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sdk::Effect;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -36,6 +40,8 @@ pub enum Scope {
     Read,
     /// Call tools that change something, as far as the policy allows.
     Write,
+    /// Call tools that remove or overwrite something, as far as the policy allows.
+    Destroy,
     /// Decide approvals. Never given to an agent.
     Approve,
     /// Change keys, rules and people. Only people have it, by their role.
@@ -72,8 +78,8 @@ impl Role {
 
     pub fn scopes(self) -> Vec<Scope> {
         match self {
-            Role::Owner | Role::Admin => vec![Scope::Read, Scope::Write, Scope::Approve, Scope::Manage],
-            Role::Operator => vec![Scope::Read, Scope::Write, Scope::Approve],
+            Role::Owner | Role::Admin => vec![Scope::Read, Scope::Write, Scope::Destroy, Scope::Approve, Scope::Manage],
+            Role::Operator => vec![Scope::Read, Scope::Write, Scope::Destroy, Scope::Approve],
             Role::Viewer => vec![Scope::Read],
         }
     }
@@ -84,6 +90,7 @@ impl Scope {
         match text {
             "read" => Some(Scope::Read),
             "write" => Some(Scope::Write),
+            "destroy" => Some(Scope::Destroy),
             "approve" => Some(Scope::Approve),
             _ => None,
         }
@@ -93,8 +100,18 @@ impl Scope {
         match self {
             Scope::Read => "read",
             Scope::Write => "write",
+            Scope::Destroy => "destroy",
             Scope::Approve => "approve",
             Scope::Manage => "manage",
+        }
+    }
+
+    /// What a call of this effect needs.
+    pub fn needed(effect: Effect) -> Scope {
+        match effect {
+            Effect::Read => Scope::Read,
+            Effect::Internal | Effect::Write => Scope::Write,
+            Effect::Destructive => Scope::Destroy,
         }
     }
 }
@@ -110,6 +127,9 @@ pub struct Actor {
     pub tenant: String,
     #[serde(skip)]
     pub scopes: Vec<Scope>,
+    /// The ecosystems that a key is for; `None` is all.
+    #[serde(skip)]
+    pub toolsets: Option<Arc<BTreeSet<String>>>,
     /// A person's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -136,7 +156,8 @@ impl Actor {
             id: "stdio".into(),
             name: "local agent".into(),
             tenant: DEFAULT_TENANT.into(),
-            scopes: vec![Scope::Read, Scope::Write],
+            scopes: vec![Scope::Read, Scope::Write, Scope::Destroy],
+            toolsets: None,
             role: None,
             second_factor: false,
             door: Door::Stdio,
@@ -153,6 +174,7 @@ impl Actor {
             name: "machine owner".into(),
             tenant: DEFAULT_TENANT.into(),
             scopes: Role::Owner.scopes(),
+            toolsets: None,
             role: Some(Role::Owner),
             // Who has the machine has the database.
             second_factor: true,
@@ -169,7 +191,8 @@ impl Actor {
             id: run.to_string(),
             name: "run".into(),
             tenant: tenant.into(),
-            scopes: vec![Scope::Read, Scope::Write],
+            scopes: vec![Scope::Read, Scope::Write, Scope::Destroy],
+            toolsets: None,
             role: None,
             second_factor: false,
             door: Door::Run,
@@ -181,10 +204,15 @@ impl Actor {
     /// Who stands in a record, as far as the policy asks about a caller: one that may read and write.
     pub fn of_record(record: &serde_json::Value, tenant: &str) -> Option<Actor> {
         let actor: Actor = serde::Deserialize::deserialize(record).ok()?;
-        Some(Actor { tenant: tenant.into(), scopes: vec![Scope::Read, Scope::Write], ..actor })
+        Some(Actor { tenant: tenant.into(), scopes: vec![Scope::Read, Scope::Write, Scope::Destroy], ..actor })
     }
 
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// Whether the tools of this ecosystem are there for the caller.
+    pub fn reaches(&self, ecosystem: &str) -> bool {
+        self.toolsets.as_ref().is_none_or(|toolsets| toolsets.contains(ecosystem))
     }
 }

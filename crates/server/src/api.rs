@@ -10,6 +10,7 @@ mod decisions;
 mod guard;
 mod health;
 mod home;
+mod keys;
 mod oauth;
 mod page;
 mod people;
@@ -96,6 +97,8 @@ fn keyed(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router<Arc<App>> {
         .route("/api/v1/policy/rules", get(policy::list))
         .route("/api/v1/policy/rules/{name}", put(policy::set).delete(policy::remove))
         .route("/api/v1/policy/test", post(policy::test))
+        .route("/api/v1/keys", get(keys::list).post(keys::create))
+        .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route("/api/v1/clients", get(clients::list))
         .route("/api/v1/clients/{id}", delete(clients::revoke))
         .nest("/mcp", mcp.layer(from_fn_with_state(app.clone(), step_up::ask)).layer(from_fn(guard::accept_both)))

@@ -25,7 +25,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value, json};
 
-use crate::actor::{Actor, Scope};
+use crate::actor::Actor;
 use crate::app::App;
 use crate::calls::{self, Outcome, Reply, Request};
 use crate::decisions;
@@ -97,8 +97,8 @@ impl ServerHandler for Mcp {
     ) -> Result<ListToolsResult, ErrorData> {
         let actor = self.actor(&context)?;
         let selection = self.selection(&context)?;
-        let could_write = actor.may(Scope::Write) || could_be_let_in_for_more(&context);
-        let may = |entry: &Entry| entry.spec.can_read() || could_write;
+        let could_more = could_be_let_in_for_more(&context);
+        let may = |entry: &Entry| could_more || entry.is_for(&actor);
         let visible = |entry: &&Arc<Entry>| may(entry) && selection.shows(entry);
         // What another process has connected changes which arguments there are; without a database the known ones stand.
         if let Err(error) = self.app.connections.look_again().await {

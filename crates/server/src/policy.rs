@@ -106,7 +106,10 @@ impl Policy {
     /// The decision, and what each rule was to it, up to the one that decided.
     pub fn explain(&self, rules: &Rules, question: &Question<'_>) -> (Decision, Vec<Step>) {
         let (mut steps, actor) = (Vec::new(), question.actor);
-        let needed = if question.effect == Effect::Read { Scope::Read } else { Scope::Write };
+        if !actor.reaches(question.ecosystem) {
+            return (Decision::Deny(format!("`{}` is not for the tools of {}", actor.name, question.ecosystem)), steps);
+        }
+        let needed = Scope::needed(question.effect);
         if !actor.may(needed) {
             let why = format!("the key `{}` has no `{}` scope", actor.name, needed.as_str());
             return (Decision::Deny(why), steps);

@@ -68,7 +68,8 @@ struct ToolLine {
 async fn list_tools(scope: &Scope, arguments: Tools) -> Result<ToolList> {
     let word = arguments.word.unwrap_or_default().to_lowercase();
     let wanted = |entry: &&std::sync::Arc<Entry>| {
-        arguments.ecosystem.as_ref().is_none_or(|ecosystem| ecosystem == entry.ecosystem)
+        entry.is_for(&scope.actor)
+            && arguments.ecosystem.as_ref().is_none_or(|ecosystem| ecosystem == entry.ecosystem)
             && (entry.id.contains(&word) || entry.spec.description.to_lowercase().contains(&word))
     };
     let line = |entry: &std::sync::Arc<Entry>| ToolLine {

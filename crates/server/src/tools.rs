@@ -8,7 +8,8 @@ use sdk::{ErasedConnector, Error, Result, Spec, Tool};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::calls::Scope;
+use crate::actor::{Actor, Scope};
+use crate::calls;
 use crate::policy::Policy;
 
 /// The tools of this installation, in the order of their ids.
@@ -38,11 +39,11 @@ pub enum Run {
     /// At a vendor.
     Connector(ErasedTool),
     /// In the brain or the server.
-    BuiltIn(Arc<Tool<Scope>>),
+    BuiltIn(Arc<Tool<calls::Scope>>),
 }
 
 impl Catalogue {
-    pub fn new(connectors: &[ErasedConnector], built_in: Vec<(&'static str, Tool<Scope>)>) -> Result<Catalogue> {
+    pub fn new(connectors: &[ErasedConnector], built_in: Vec<(&'static str, Tool<calls::Scope>)>) -> Result<Catalogue> {
         let vendors = connectors
             .iter()
             .flat_map(|c| c.tools.iter().map(|tool| Entry::new(c.id, tool.spec.clone(), Run::Connector(tool.clone()))));
@@ -99,6 +100,12 @@ impl Entry {
         let made = jsonschema::validator_for(&schema)
             .map_err(|e| Error::internal(format!("the schema of {} is not valid: {e}", self.id)))?;
         Ok(self.validator.get_or_init(|| made))
+    }
+
+    /// Whether there are calls of it that this caller may make or ask for.
+    pub fn is_for(&self, actor: &Actor) -> bool {
+        let may = self.spec.can_read() || actor.may(Scope::needed(self.spec.effect));
+        may && actor.reaches(self.ecosystem)
     }
 
     /// What the tool answers: either its answer or, where a person may have to decide first, the approval.

@@ -19,15 +19,19 @@ pub struct NewApiKey {
     /// SHA-256 of the key, in hex.
     pub hash: String,
     pub scopes: Value,
+    /// Ecosystems; `None` is all.
+    pub toolsets: Option<Value>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Stores a key. An error with `is_duplicate` says that this very key is there already.
 pub async fn create(tenant: &Tenant, key: NewApiKey, now: DateTime<Utc>) -> Result<ApiKey> {
-    let mut sql =
-        tenant.sql("INSERT INTO api_keys (id, tenant_id, name, prefix, hash, scopes, created_at, expires_at) VALUES (");
+    let mut sql = tenant.sql(
+        "INSERT INTO api_keys (id, tenant_id, name, prefix, hash, scopes, toolsets, created_at, expires_at) VALUES (",
+    );
     sql.bind(Uuid::now_v7()).push(", ").bind(tenant.id()).push(", ").bind(key.name).push(", ").bind(key.prefix);
     sql.push(", ").bind(key.hash).push(", ").bind_json(Some(canonical_json(&key.scopes)));
+    sql.push(", ").bind_json(key.toolsets.as_ref().map(canonical_json));
     sql.push(", ").bind(micros(now)).push(", ").bind(key.expires_at.map(micros)).push(") RETURNING *");
     let key = ApiKey::find_by_statement(sql.statement()).one(tenant.write()).await?;
     key.ok_or_else(|| StoreError::Decode("a key vanished while it was stored".into()))

@@ -8,7 +8,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use sdk::Effect;
 use serde_json::Value;
 
 use super::Problem;
@@ -40,7 +39,7 @@ fn writes(app: &App, body: &Bytes) -> bool {
         return false;
     }
     let entry = message["params"]["name"].as_str().and_then(|name| app.tools.find(name));
-    entry.is_some_and(|entry| entry.spec.effect_of(&message["params"]["arguments"]) != Effect::Read)
+    entry.is_some_and(|entry| Scope::needed(entry.spec.effect_of(&message["params"]["arguments"])) != Scope::Read)
 }
 
 fn insufficient(app: &App) -> Response {

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use serde_json::{Value, json};
 
+use crate::actor::Actor;
 use crate::app::App;
 
-pub async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Json<Value> {
     let tools: Vec<Value> = app
         .tools
         .iter()
+        .filter(|entry| entry.is_for(&actor))
         .map(|entry| {
             json!({
                 "name": entry.id,

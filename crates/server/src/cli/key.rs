@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use server::actor::{Actor, DEFAULT_TENANT, Scope};
-use server::identity::keys;
+use chrono::{DateTime, NaiveDate, Utc};
+use server::actor::{Actor, Scope};
+use server::identity::keys::{self, NewKey};
 use uuid::Uuid;
 
 #[derive(clap::Subcommand)]
@@ -13,12 +14,18 @@ pub enum Command {
     Create {
         /// Who or what uses it
         name: String,
-        /// What it may do: read, write, approve
-        #[arg(long, value_delimiter = ',', default_value = "read,write", value_parser = scope)]
+        /// What it may do: read, write, destroy, approve
+        #[arg(long, value_delimiter = ',', default_value = "read,write,destroy", value_parser = scope)]
         scopes: Vec<Scope>,
+        /// Whose tools it sees and calls, such as contacts,quickbooks; without it all
+        #[arg(long, value_delimiter = ',')]
+        toolsets: Option<Vec<String>>,
         /// Days until it expires; without it never
-        #[arg(long)]
+        #[arg(long, conflicts_with = "expires")]
         days: Option<i64>,
+        /// The moment when it expires, 2027-01-31 or 2027-01-31T18:00:00Z
+        #[arg(long, value_parser = moment)]
+        expires: Option<DateTime<Utc>>,
     },
     /// Show all keys without their secrets
     List,
@@ -27,23 +34,35 @@ pub enum Command {
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    Scope::parse(text).ok_or_else(|| format!("`{text}` is none of read, write, approve"))
+    Scope::parse(text).ok_or_else(|| format!("`{text}` is none of read, write, destroy, approve"))
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let day = text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
+    day.or_else(|| text.parse().ok()).ok_or_else(|| format!("`{text}` is neither a day nor a moment (RFC 3339)"))
 }
 
 pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
     match command {
-        Command::Create { name, scopes, days } => {
-            let expires = days.map(|days| app.clock.now() + chrono::Duration::days(days));
-            let (id, key) = keys::create(&app, &Actor::terminal(), &name, &scopes, expires).await?;
+        Command::Create { name, scopes, toolsets, days, expires } => {
+            let expires_at = expires.or(days.map(|days| app.clock.now() + chrono::Duration::days(days)));
+            let new = NewKey { name: name.clone(), scopes, toolsets, expires_at };
+            let (id, key) = keys::make(&app, &Actor::terminal(), &new).await?;
             say!("{key}");
             eprintln!("key {id} ({name}); it is not shown again");
         }
         Command::List => {
-            for key in store::api_keys::list(&app.store.tenant(DEFAULT_TENANT)).await? {
-                let state = if key.revoked_at.is_some() { "revoked" } else { "valid" };
+            for key in keys::list(&app, &Actor::terminal()).await? {
+                let state = match (key.revoked_at, key.expires_at) {
+                    (Some(_), _) => "revoked".into(),
+                    (None, Some(at)) if at <= app.clock.now() => "expired".into(),
+                    (None, Some(at)) => format!("until {}", at.date_naive()),
+                    (None, None) => "valid".to_owned(),
+                };
+                let toolsets = key.toolsets.as_ref().map_or_else(|| "all".into(), ToString::to_string);
                 let used = key.last_used_at.map_or_else(|| "never used".into(), |at| format!("last used {at:.0?}"));
-                say!("{}  {}…  {:<8} {}  {}  {used}", key.id, key.prefix, state, key.scopes, key.name);
+                say!("{}  {}…  {state:<8} {}  {toolsets}  {}  {used}", key.id, key.prefix, key.scopes, key.name);
             }
         }
         Command::Revoke { id } => {

@@ -1,11 +1,13 @@
 //! API keys: shown once, kept as a SHA-256, scoped, revocable.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sdk::{Error, Result};
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use serde_json::json;
 use store::api_keys::{self, NewApiKey};
 use store::entities::api_keys::Model;
@@ -38,7 +40,28 @@ pub async fn verify(app: &Arc<App>, key: &str) -> Result<Option<Actor>> {
     Ok(Some(actor))
 }
 
-/// Makes a key and returns it; it cannot be shown again.
+/// What a new key is to be.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// Who or what uses it.
+    pub name: String,
+    /// Everything that tools do, if nothing is said.
+    #[serde(default = "all_effects")]
+    pub scopes: Vec<Scope>,
+    /// The ecosystems whose tools it sees and calls; `None` is all.
+    #[serde(default)]
+    pub toolsets: Option<Vec<String>>,
+    #[serde(default)]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// What tools do: to a key that nothing is said of, everything.
+pub fn all_effects() -> Vec<Scope> {
+    vec![Scope::Read, Scope::Write, Scope::Destroy]
+}
+
+/// Makes a key for all tools and returns it; it cannot be shown again.
 pub async fn create(
     app: &Arc<App>,
     by: &Actor,
@@ -46,15 +69,59 @@ pub async fn create(
     scopes: &[Scope],
     expires_at: Option<DateTime<Utc>>,
 ) -> Result<(Uuid, String)> {
+    make(app, by, &NewKey { name: name.into(), scopes: scopes.to_vec(), toolsets: None, expires_at }).await
+}
+
+/// Makes a key and returns it; it cannot be shown again.
+pub async fn make(app: &Arc<App>, by: &Actor, new: &NewKey) -> Result<(Uuid, String)> {
+    check(app, by, new)?;
     let key = random()?;
-    let id = insert(app, name, &key, scopes, expires_at).await?;
-    let detail = json!({"key": id, "name": name, "scopes": scopes, "expires_at": expires_at});
+    let id = insert(app, &key, new).await?;
+    let detail = json!({
+        "key": id, "name": new.name, "scopes": new.scopes, "toolsets": new.toolsets, "expires_at": new.expires_at,
+    });
     app.audit.event(DEFAULT_TENANT, "key_created", None, by, &detail).await?;
     Ok((id, key))
 }
 
+/// All keys without their secrets, the oldest first.
+pub async fn list(app: &Arc<App>, by: &Actor) -> Result<Vec<Model>> {
+    may_manage(by)?;
+    api_keys::list(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)
+}
+
+fn may_manage(by: &Actor) -> Result<()> {
+    if by.may(Scope::Manage) { Ok(()) } else { Err(Error::forbidden("only owners and admins manage keys")) }
+}
+
+fn check(app: &App, by: &Actor, new: &NewKey) -> Result<()> {
+    may_manage(by)?;
+    if !(1..=100).contains(&new.name.trim().chars().count()) {
+        return Err(Error::invalid_input("name: 1 to 100 letters"));
+    }
+    if new.scopes.is_empty() || new.scopes.contains(&Scope::Manage) {
+        return Err(Error::invalid_input("scopes: one or more of read, write, destroy, approve"));
+    }
+    if new.expires_at.is_some_and(|at| at <= app.clock.now()) {
+        return Err(Error::invalid_input("expires_at: it would be over before it began"));
+    }
+    let known: BTreeSet<&str> = app.tools.iter().map(|entry| entry.ecosystem).collect();
+    let unknown = new.toolsets.iter().flatten().find(|name| !known.contains(name.as_str()));
+    match (&new.toolsets, unknown) {
+        (_, Some(unknown)) => {
+            let known: Vec<&str> = known.into_iter().collect();
+            Err(Error::invalid_input(format!("toolsets: there is no `{unknown}`; there are {}", known.join(", "))))
+        }
+        (Some(none), None) if none.is_empty() => {
+            Err(Error::invalid_input("toolsets: name one, or leave it out for all"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Ends a key at once in this process, and within seconds in others.
 pub async fn revoke(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
+    may_manage(by)?;
     let tenant = app.store.tenant(DEFAULT_TENANT);
     let revoked = api_keys::revoke(&tenant, id, app.clock.now()).await.map_err(crate::unavailable)?;
     app.keys.forget();
@@ -80,7 +147,8 @@ pub async fn seed(app: &Arc<App>) -> Result<()> {
     let known = api_keys::by_hash(&app.store.system(), &digest(&key)).await.map_err(crate::unavailable)?;
     if known.is_none() {
         revoke_seeded(app).await?;
-        match insert(app, SEEDED, &key, &[Scope::Read, Scope::Write], None).await {
+        let new = NewKey { name: SEEDED.into(), scopes: all_effects(), toolsets: None, expires_at: None };
+        match insert(app, &key, &new).await {
             Ok(id) => {
                 app.audit
                     .event(DEFAULT_TENANT, "key_created", None, &Actor::terminal(), &json!({"key": id, "name": SEEDED}))
@@ -143,19 +211,14 @@ fn make_file(app: &App) -> Result<String> {
     Ok(key)
 }
 
-async fn insert(
-    app: &Arc<App>,
-    name: &str,
-    key: &str,
-    scopes: &[Scope],
-    expires_at: Option<DateTime<Utc>>,
-) -> Result<Uuid> {
+async fn insert(app: &Arc<App>, key: &str, new: &NewKey) -> Result<Uuid> {
     let new = NewApiKey {
-        name: name.to_owned(),
+        name: new.name.trim().to_owned(),
         prefix: key.chars().take(9).collect(),
         hash: digest(key),
-        scopes: json!(scopes),
-        expires_at,
+        scopes: json!(new.scopes),
+        toolsets: new.toolsets.as_ref().map(|toolsets| json!(toolsets)),
+        expires_at: new.expires_at,
     };
     let tenant = app.store.tenant(DEFAULT_TENANT);
     let row = api_keys::create(&tenant, new, app.clock.now()).await.map_err(crate::unavailable)?;
@@ -174,12 +237,19 @@ fn actor(row: &Model) -> Actor {
         name: row.name.clone(),
         tenant: row.tenant_id.clone(),
         scopes: serde_json::from_value(row.scopes.clone()).unwrap_or_default(),
+        toolsets: toolsets(row),
         role: None,
         second_factor: false,
         door: Door::Rest,
         client: None,
         correlation: None,
     }
+}
+
+/// A list that cannot be read is for nothing.
+fn toolsets(row: &Model) -> Option<Arc<BTreeSet<String>>> {
+    let kept = row.toolsets.as_ref()?;
+    Some(Arc::new(serde_json::from_value(kept.clone()).unwrap_or_default()))
 }
 
 /// A prefix that scanners for leaked keys can find.

@@ -34,5 +34,6 @@ mod identity;
 mod letting_in;
 mod clients;
 mod registrations;
+mod keys;
 mod independence;
 mod faults;

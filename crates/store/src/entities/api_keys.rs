@@ -14,6 +14,8 @@ pub struct Model {
     pub hash: String,
     #[sea_orm(column_type = "JsonBinary")]
     pub scopes: Json,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub toolsets: Option<Json>,
     pub created_at: DateTimeUtc,
     pub expires_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,

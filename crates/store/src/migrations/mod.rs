@@ -59,6 +59,17 @@ impl MigratorTrait for Migrator {
         all.push(same("m0081_approval_votes", include_str!("approval_votes.sql")));
         all.push(same("m0082_people", include_str!("people.sql")));
         all.push(same("m0090_oauth", include_str!("oauth.sql")));
+        all.push(same("m0091_key_toolsets", include_str!("key_toolsets.sql")));
+        all.push(Box::new(Migration {
+            // What destroys has a scope of its own since; the keys that there are may do what they could.
+            name: "m0092_key_destroy",
+            sqlite:
+                "UPDATE api_keys SET scopes = json_insert(scopes, '$[#]', 'destroy') WHERE scopes LIKE '%\"write\"%'"
+                    .to_owned(),
+            postgres:
+                "UPDATE api_keys SET scopes = scopes || '[\"destroy\"]'::jsonb WHERE scopes @> '[\"write\"]'::jsonb"
+                    .to_owned(),
+        }));
         all.push(same("m0110_messages", &with_whole_rows(include_str!("messages.sql"))));
         all.push(same("m0111_approval_plans", include_str!("approval_plans.sql")));
         all.push(same("m0112_exposures", include_str!("exposures.sql")));

@@ -41,7 +41,14 @@ pub(crate) fn schedule(name: &str) -> NewSchedule {
 
 pub(crate) fn key(hash: &str) -> NewApiKey {
     let scopes = json!({ "tools": "*" });
-    NewApiKey { name: "laptop".into(), prefix: "emcp_ab".into(), hash: hash.into(), scopes, expires_at: None }
+    NewApiKey {
+        name: "laptop".into(),
+        prefix: "emcp_ab".into(),
+        hash: hash.into(),
+        scopes,
+        toolsets: None,
+        expires_at: None,
+    }
 }
 
 pub(crate) fn decision() -> Of<'static> {

@@ -68,13 +68,19 @@ fn granted(token: &IssuedToken, consent: &ConsentRecord, person: &Person, client
     let theirs = role_of(person).scopes();
     let holds = |name: &str| token.scope.contains(name);
     let scopes = SCOPES.iter().filter(|(name, scope)| holds(name) && theirs.contains(scope)).map(|(_, scope)| *scope);
+    let mut scopes: Vec<Scope> = scopes.collect();
+    // Who may change things may also ask to destroy some; that always waits for a person.
+    if scopes.contains(&Scope::Write) {
+        scopes.push(Scope::Destroy);
+    }
     let client = client.unwrap_or("AI client");
     let actor = Actor {
         kind: ActorKind::Agent,
         id: format!("oauth:{}", consent.consent_id),
         name: format!("{client} for {}", person.name),
         tenant: person.tenant_id.clone(),
-        scopes: scopes.collect(),
+        scopes,
+        toolsets: None,
         role: None,
         second_factor: false,
         door: Door::Mcp,

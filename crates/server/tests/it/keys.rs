@@ -1,0 +1,132 @@
+//! A key sees and calls what it was made for, and nothing else, through every door.
+
+use chrono::Duration;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use server::actor::{Actor, Role, Scope};
+use server::identity::keys::{self, NewKey};
+
+use crate::identity::{owner, person};
+use crate::letting_in::rpc;
+use crate::support::{TestServer, on_both};
+
+async fn key(server: &TestServer, toolsets: &[&str], scopes: &[Scope]) -> String {
+    let toolsets = Some(toolsets.iter().map(|name| (*name).to_owned()).collect());
+    let new = NewKey { name: "limited".into(), scopes: scopes.to_vec(), toolsets, expires_at: None };
+    keys::make(server.app(), &Actor::terminal(), &new).await.unwrap().1
+}
+
+async fn run(server: &TestServer, key: &str, tool: &str, arguments: Value) -> (StatusCode, Value) {
+    let request = server.http.post(server.url(&format!("/mcp/run/{tool}"))).bearer_auth(key).json(&arguments);
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_key_for_some_toolsets_sees_and_calls_those_alone() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let key = key(&server, &["quickbooks", "system"], &keys::all_effects()).await;
+            let answer: Value = rpc(&server, &key, "tools/list", json!({})).await.json().await.unwrap();
+            let names = |list: &Value| -> Vec<String> {
+                list.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+            };
+            let on_mcp = names(&answer["result"]["tools"]);
+            assert!(on_mcp.iter().any(|name| name == "quickbooks_list_invoices"));
+            assert!(
+                on_mcp.iter().all(|name| name.starts_with("quickbooks_") || name.starts_with("system_")),
+                "{on_mcp:?}"
+            );
+            let list = server.http.get(server.url("/mcp/tools")).bearer_auth(&key).send().await.unwrap();
+            let list: Value = list.json().await.unwrap();
+            assert_eq!(names(&list["tools"]).len(), on_mcp.len());
+            let (_, found) = run(&server, &key, "system.tools", json!({"word": "contact"})).await;
+            assert!(!found.to_string().contains("gohighlevel"), "{found}");
+
+            assert_eq!(run(&server, &key, "quickbooks.list_invoices", json!({})).await.0, StatusCode::OK);
+            for (tool, arguments) in [
+                ("gohighlevel.read_contacts", json!({})),
+                ("contacts.search", json!({"query": "acme"})),
+                ("gohighlevel.search_operations", json!({"query": "campaign"})),
+                ("gohighlevel.call_operation", json!({"operation": "list_relations", "path": {"recordId": "r"}})),
+            ] {
+                let (status, body) = run(&server, &key, tool, arguments.clone()).await;
+                assert_eq!(status, StatusCode::FORBIDDEN, "{tool}: {body}");
+                let call = json!({"name": tool.replace('.', "_"), "arguments": arguments});
+                let answer: Value = rpc(&server, &key, "tools/call", call).await.json().await.unwrap();
+                assert!(answer.to_string().contains("is not for the tools of"), "{tool}: {answer}");
+            }
+            let page: Value = rpc(&server, &key, "resources/read", json!({"uri": "business://dashboard"}))
+                .await
+                .json()
+                .await
+                .unwrap();
+            assert!(page["error"].is_object(), "pages are of the brain: {page}");
+        },
+    )
+    .await;
+}
+
+/// What destroys has a scope of its own, and a key without it is not even asked for an approval.
+#[tokio::test]
+async fn a_key_may_write_and_not_destroy() {
+    let server = TestServer::sqlite().await;
+    let writer = key(&server, &["godaddy", "cloudflare", "gohighlevel"], &[Scope::Read, Scope::Write]).await;
+    let destroyer = key(&server, &["cloudflare"], &keys::all_effects()).await;
+    let reader = key(&server, &["cloudflare"], &[Scope::Read]).await;
+    let (_, zones) = run(&server, &reader, "cloudflare.list_zones", json!({})).await;
+    let zone = zones["data"]["zones"][0]["id"].as_str().unwrap().to_owned();
+    let (_, records) = run(&server, &reader, "cloudflare.list_dns", json!({"zone": zone})).await;
+    let record = records["data"]["records"][0]["id"].clone();
+    let gone = json!({"zone": zone, "record_id": record});
+    for (key, status) in
+        [(&reader, StatusCode::FORBIDDEN), (&writer, StatusCode::FORBIDDEN), (&destroyer, StatusCode::ACCEPTED)]
+    {
+        let (answered, body) = run(&server, key, "cloudflare.delete_dns_record", gone.clone()).await;
+        assert_eq!(answered, status, "{body}");
+    }
+    let approvals = server.data("system.list_approvals", json!({})).await;
+    assert_eq!(approvals["approvals"].as_array().unwrap().len(), 1, "{approvals}");
+    server.stop().await;
+}
+
+/// Those who manage make and end keys over HTTP; a key is shown once.
+#[tokio::test]
+async fn keys_are_made_and_ended_by_those_who_manage() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let owner = owner(&server).await;
+            let operator = person(&server, "operator@shop.example", Role::Operator).await;
+            let new = json!({"name": "books", "scopes": ["read"], "toolsets": ["quickbooks"]});
+            assert_eq!(operator.send(Method::POST, "/api/v1/keys", new.clone()).await.0, 403);
+            assert_eq!(operator.send(Method::GET, "/api/v1/keys", json!({})).await.0, 403);
+            let (status, made) = owner.send(Method::POST, "/api/v1/keys", new).await;
+            assert_eq!(status, 201, "{made}");
+            let key = made["key"].as_str().unwrap();
+            assert_eq!(run(&server, key, "quickbooks.list_invoices", json!({})).await.0, StatusCode::OK);
+            let (_, list) = owner.send(Method::GET, "/api/v1/keys", json!({})).await;
+            assert!(!list.to_string().contains(key) && !list.to_string().contains("hash"), "{list}");
+            let shown = list["keys"].as_array().unwrap().iter().find(|key| key["name"] == "books").unwrap();
+            assert_eq!((&shown["toolsets"], &shown["scopes"]), (&json!(["quickbooks"]), &json!(["read"])));
+            for wrong in [
+                json!({"name": "", "scopes": ["read"]}),
+                json!({"name": "x", "scopes": []}),
+                json!({"name": "x", "scopes": ["manage"]}),
+                json!({"name": "x", "scopes": ["everything"]}),
+                json!({"name": "x", "toolsets": ["quickboks"]}),
+                json!({"name": "x", "toolsets": []}),
+                json!({"name": "x", "expires_at": server.app().clock.now() - Duration::hours(1)}),
+            ] {
+                assert_eq!(owner.send(Method::POST, "/api/v1/keys", wrong.clone()).await.0, 422, "{wrong}");
+            }
+            let path = format!("/api/v1/keys/{}", made["id"].as_str().unwrap());
+            assert_eq!(operator.send(Method::DELETE, &path, json!({})).await.0, 403);
+            assert_eq!(owner.send(Method::DELETE, &path, json!({})).await.0, 204);
+            assert_eq!(owner.send(Method::DELETE, &path, json!({})).await.0, 404);
+            assert_eq!(run(&server, key, "quickbooks.list_invoices", json!({})).await.0, StatusCode::UNAUTHORIZED);
+        },
+    )
+    .await;
+}
