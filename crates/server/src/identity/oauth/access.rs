@@ -80,11 +80,8 @@ fn granted(token: &IssuedToken, consent: &ConsentRecord, person: &Person, client
         name: format!("{client} for {}", person.name),
         tenant: person.tenant_id.clone(),
         scopes,
-        toolsets: None,
-        role: None,
-        second_factor: false,
         door: Door::Mcp,
-        client: None,
+        ..Actor::stdio()
     };
     Granted { could_write: theirs.contains(&Scope::Write), actor, expires_at: token.expires_at.into() }
 }

@@ -175,10 +175,7 @@ pub(super) fn client_actor(tenant: &str, client: &str) -> Actor {
         name: "AI client".into(),
         tenant: tenant.into(),
         scopes: Vec::new(),
-        toolsets: None,
-        role: None,
-        second_factor: false,
         door: Door::Rest,
-        client: None,
+        ..Actor::stdio()
     }
 }
