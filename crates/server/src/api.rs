@@ -113,6 +113,7 @@ fn guarded(app: &Arc<App>, routes: Router<Arc<App>>) -> Router {
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(map_response(problem::instead_of_text))
         .layer(DefaultBodyLimit::max(app.config.server.max_body_bytes))
+        .layer(from_fn_with_state(app.clone(), guard::refuse_large))
         .layer(from_fn_with_state(app.clone(), guard::check_host))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .with_state(app.clone())

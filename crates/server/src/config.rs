@@ -57,6 +57,8 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Calls a minute and caller; beyond it 429 with `Retry-After`.
     pub calls_per_minute: u32,
+    /// How long a client may take to send a request's head, or the next piece of its body.
+    pub read_timeout_seconds: u64,
     /// How long a shutdown waits for running calls.
     pub shutdown_seconds: u64,
     /// Keeps MCP sessions for clients of the older protocol that need requests from the server.
@@ -180,6 +182,7 @@ impl Default for Server {
             data_dir: PathBuf::from("data"),
             max_body_bytes: 1 << 20,
             calls_per_minute: 600,
+            read_timeout_seconds: 30,
             shutdown_seconds: 60,
             mcp_sessions: false,
         }
@@ -312,6 +315,9 @@ impl Config {
                 let why = "is for tests: it and the public address must be on this machine";
                 return Err(ConfigError(format!("oauth.documents_from (OAUTH_DOCUMENTS_FROM) {why}")));
             }
+        }
+        if self.server.read_timeout_seconds == 0 {
+            return Err(ConfigError("server.read_timeout_seconds must be at least 1".into()));
         }
         if self.server.calls_per_minute == 0 {
             return Err(ConfigError("server.calls_per_minute must be at least 1".into()));

@@ -1,5 +1,7 @@
 //! A running server: the listener, and the orderly end.
 
+mod accept;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,10 +73,8 @@ async fn listen(wanted: SocketAddr, settings: [&str; 2]) -> Result<(TcpListener,
 }
 
 fn accept(app: &App, listener: TcpListener, router: axum::Router) -> JoinHandle<std::io::Result<()>> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let shutdown = app.shutdown.clone();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.cancelled().await });
-    tokio::spawn(async move { serving.await })
+    let patience = Duration::from_secs(app.config.server.read_timeout_seconds);
+    tokio::spawn(accept::serve(listener, router, patience, app.shutdown.clone()))
 }
 
 fn cannot_listen(address: SocketAddr, settings: [&str; 2], error: std::io::Error) -> Error {

@@ -77,6 +77,19 @@ pub async fn check_host(State(app): State<Arc<App>>, request: Request, next: Nex
     }
 }
 
+/// Refuses what says itself that it is too large, before any of it is read.
+pub async fn refuse_large(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let most = app.config.server.max_body_bytes;
+    let length = text(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    match length {
+        Some(length) if length > most => {
+            let detail = format!("The body is larger than {most} bytes.");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
 /// Finds the caller by key, before anything else looks at the request.
 pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     if names_a_key(request.uri().query()) {

@@ -38,6 +38,7 @@ pub const VARIABLES: &[Variable] = &[
     of("DATA_DIR", "server.data_dir", Type::Text),
     of("MAX_BODY_BYTES", "server.max_body_bytes", Type::Number),
     of("CALLS_PER_MINUTE", "server.calls_per_minute", Type::Number),
+    of("READ_TIMEOUT_SECONDS", "server.read_timeout_seconds", Type::Number),
     of("SHUTDOWN_SECONDS", "server.shutdown_seconds", Type::Number),
     of("MCP_SESSIONS", "server.mcp_sessions", Type::Flag),
     of("OAUTH_ENABLED", "oauth.enabled", Type::Flag),

@@ -37,3 +37,4 @@ mod registrations;
 mod keys;
 mod independence;
 mod faults;
+mod probes;
