@@ -4,7 +4,7 @@
 # goes into a cache folder, in exact versions. Each check is one line; the last line counts them.
 #
 #   scripts/e2e.sh              everything
-#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python conformance gohighlevel quickbooks
+#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python log_in conformance gohighlevel quickbooks
 #                               amazon cloudflare google slack godaddy audit
 #   E2E_BINARY, E2E_CONFORMANCE a server that is already built, and one with the feature `conformance`
 set -euo pipefail
@@ -162,6 +162,19 @@ if wanted python; then
     else
         note "skipped: the Python SDKs (there is no Python 3.11 with venv here)"
     fi
+fi
+
+# ── AI clients that a person lets in ─────────────────────────────────────────────────────────────
+
+# Documents of clients are on the internet, which is not asked here: clients register.
+if wanted log_in; then
+    port=$(free_port)
+    start log_in 'Owner' PORT="$port" DATA_DIR="$work/log_in" SYNC_ENABLED=false OAUTH_CLIENT_DOCUMENTS=false "$E2E_BINARY"
+    welcome=$(grep -o 'http://[^ ]*/welcome/[^ ]*' "$work/log_in.out")
+    check "the first owner sets a password" curl -sf -o /dev/null "$welcome" \
+        -d 'email=owner@shop.example&name=Owner&password=correct horse battery'
+    export E2E_LOGIN_URL=http://127.0.0.1:$port
+    part log_in node "$cache/npm/log_in.mjs"
 fi
 
 # ── the conformance suite, on the same stack with fixtures beside the tools ──────────────────────

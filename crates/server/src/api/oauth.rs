@@ -14,9 +14,6 @@ use super::Problem;
 use crate::app::{App, Limiter};
 use crate::identity::oauth::{self, OAuth, SCOPES};
 
-/// A name longer than this is cut.
-const NAME: usize = 80;
-
 /// RFC 8414.
 pub async fn metadata(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
     Ok(Json(of(&app).await?.metadata()))
@@ -60,9 +57,8 @@ pub async fn register(
     metadata.insert("scope".into(), json!(scopes.join(" ")));
     metadata.insert("grant_types".into(), json!(["authorization_code", "refresh_token"]));
     metadata.insert("response_types".into(), json!(["code"]));
-    let name = metadata.get("client_name").and_then(Value::as_str);
-    if let Some(name) = store::clean(name) {
-        metadata.insert("client_name".into(), json!(name.trim().chars().take(NAME).collect::<String>()));
+    if let Some(name) = metadata.get("client_name").and_then(Value::as_str).map(oauth::tidy_name) {
+        metadata.insert("client_name".into(), json!(name));
     }
     let answer = forward(&app, oauth, &uri, &headers, Value::Object(metadata).to_string().into()).await?;
     if answer.status() == StatusCode::CREATED {

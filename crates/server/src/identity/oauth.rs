@@ -24,6 +24,7 @@ use oauth_as::store::Storage;
 use sdk::{Error, Result};
 use serde_json::{Value, json};
 use store::Store;
+use tokio::time::Instant;
 
 use super::fresh::Fresh;
 use crate::actor::Scope;
@@ -52,6 +53,10 @@ const FORGOTTEN_DAYS: i64 = 180;
 const DOCUMENT_MINUTES: i64 = 60;
 const REGISTRATIONS_A_MINUTE: u32 = 20;
 const TOKENS_A_MINUTE: u32 = 300;
+/// A longer name of a client is cut.
+const NAME: usize = 80;
+/// How often it is looked whether there is somebody who can sign in, while there was nobody.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// The authorization server of this installation.
 pub struct OAuth {
@@ -64,8 +69,9 @@ pub struct OAuth {
     documents: Option<Documents>,
     access: Fresh<Granted>,
     noticed: Noticed,
-    /// Somebody who can sign in was seen.
+    /// Somebody who can sign in was seen; until then, when it was last looked.
     somebody: AtomicBool,
+    looked: Mutex<Option<Instant>>,
     /// By address of the caller.
     pub registrations: Limiter,
     pub exchanges: Limiter,
@@ -110,6 +116,7 @@ impl OAuth {
             access: Fresh::default(),
             noticed,
             somebody: AtomicBool::new(false),
+            looked: Mutex::default(),
             registrations: Limiter::new(REGISTRATIONS_A_MINUTE),
             exchanges: Limiter::new(TOKENS_A_MINUTE),
         }))
@@ -121,6 +128,8 @@ impl OAuth {
         if let Some(map) = metadata.as_object_mut() {
             map.remove("device_authorization_endpoint");
             map.insert("grant_types_supported".into(), json!(["authorization_code", "refresh_token"]));
+            let fetched = self.documents.as_ref().is_some_and(Documents::come_through);
+            map.insert("client_id_metadata_document_supported".into(), json!(fetched));
         }
         metadata
     }
@@ -149,14 +158,17 @@ impl OAuth {
         let wire = self.wire.clone();
         let work = app.running.spawn(async move { wire.handle(request).await });
         let answer = work.await.map_err(|_| Error::internal("the request ended in a way that it should not"))?;
-        self.access.forget();
-        self.tell(app).await?;
+        let was_used_twice = self.tell(app).await?;
+        if was_used_twice || answer.status().is_success() {
+            self.access.forget();
+        }
         Ok(answer)
     }
 
-    /// Puts on record what the library noticed.
-    async fn tell(&self, app: &Arc<App>) -> Result<()> {
+    /// Puts on record what the library noticed, and says whether there was anything.
+    async fn tell(&self, app: &Arc<App>) -> Result<bool> {
         let noticed = std::mem::take(&mut *self.noticed.lock());
+        let any = !noticed.is_empty();
         for Notice { event, client, family } in noticed {
             metrics::counter!("oauth_replays_total").increment(1);
             let system = app.store.system();
@@ -168,7 +180,7 @@ impl OAuth {
             let by = grants::client_actor(&tenant, &client);
             app.audit.event(&tenant, event, None, &by, &json!({"client": client})).await?;
         }
-        Ok(())
+        Ok(any)
     }
 
     /// The client of this id; one that is described by a document is looked at again when that was long ago.
@@ -181,6 +193,7 @@ impl OAuth {
         let is_known = known.is_some_and(|row| !Documents::is_address(id) || row.fetched_at.is_some_and(|at| at > old));
         if let (false, Some(documents), true) = (is_known, &self.documents, Documents::is_address(id)) {
             let mut client = documents.fetch(id).await?;
+            client.name = client.name.map(|name| tidy_name(&name));
             // As with those that register: what there is, whatever the document leaves out.
             client.allowed_scopes = all_scopes();
             client.grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
@@ -221,6 +234,20 @@ impl OAuth {
         Ok(())
     }
 
+    /// Somebody may have set a password just now.
+    pub fn look_again(&self) {
+        *self.looked.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    }
+
+    fn looked_lately(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let lately = looked.is_some_and(|at| at.elapsed() < LOOK_AGAIN);
+        if !lately {
+            *looked = Some(Instant::now());
+        }
+        lately
+    }
+
     /// Forgets who was let in, after something of it was ended in this process.
     pub fn forget(&self) {
         self.access.forget();
@@ -232,6 +259,9 @@ pub async fn open(app: &App) -> Result<Option<&OAuth>> {
     let Some(oauth) = &app.oauth else { return Ok(None) };
     if oauth.somebody.load(Ordering::Relaxed) {
         return Ok(Some(oauth));
+    }
+    if oauth.looked_lately() {
+        return Ok(None);
     }
     let somebody = store::people::anybody(&app.store.system()).await.map_err(crate::unavailable)?;
     // An owner who can sign in stays for good.
@@ -248,6 +278,11 @@ pub async fn tidy(app: &App) -> Result<()> {
     let forgotten = now - chrono::Duration::days(FORGOTTEN_DAYS);
     store::oauth::forget_unused(&system, unused, forgotten).await.map_err(crate::unavailable)?;
     Ok(())
+}
+
+/// What a client calls itself, as it is shown and recorded.
+pub fn tidy_name(name: &str) -> String {
+    store::clean(Some(name)).unwrap_or_default().trim().chars().take(NAME).collect()
 }
 
 /// The scopes of ours among those that a client names; none named is all of them. Writing needs reading.

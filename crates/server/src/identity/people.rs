@@ -150,6 +150,9 @@ pub async fn use_link(app: &Arc<App>, token: &str, filled: Filled) -> Result<Uui
     };
     let used = rows::use_link(&tenant, &tokens::digest(token), &hash, first.as_ref(), app.clock.now()).await;
     let id = used.map_err(crate::unavailable)?.ok_or_else(gone)?;
+    if let Some(oauth) = &app.oauth {
+        oauth.look_again();
+    }
     let person = rows::get(&tenant, id).await.map_err(crate::unavailable)?.ok_or_else(|| missing(id))?;
     let event = if first.is_some() { "first_owner_made" } else { "password_set" };
     app.audit.event(tenant.id(), event, None, &actor(&person), &json!({"person": id, "email": email})).await?;

@@ -5,11 +5,13 @@
 //! connection goes to what was judged. Nothing is followed, little is read, not for long, and seldom.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use oauth_as::cimd::{CimdPolicy, ClientIdUrl, ValidatedClientIdDocument};
 use oauth_as::client::Client;
 use sdk::{Error, Result};
+use tokio::time::Instant;
 
 use super::redirects;
 use crate::app::{self, Limiter};
@@ -18,6 +20,8 @@ use crate::app::{self, Limiter};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Documents of one host.
 const A_MINUTE: u32 = 10;
+/// After a document that did not come, clients are not told for so long that they may send one: they register instead.
+const ILL: Duration = Duration::from_secs(600);
 
 /// Fetches and judges documents.
 pub struct Documents {
@@ -25,11 +29,30 @@ pub struct Documents {
     /// Of tests: every document comes from here, `http://127.0.0.1:9000` + host + path.
     stand_in: Option<String>,
     limiter: Limiter,
+    /// When the internet was last found to be out of reach.
+    failed: Mutex<Option<Instant>>,
+}
+
+/// Why a document was not loaded.
+enum Trouble {
+    /// It is not one that may be taken.
+    Refused(String),
+    /// Nobody answered.
+    Unreachable,
 }
 
 impl Documents {
     pub fn new(policy: CimdPolicy, stand_in: Option<String>) -> Documents {
-        Documents { policy, stand_in, limiter: Limiter::new(A_MINUTE) }
+        Documents { policy, stand_in, limiter: Limiter::new(A_MINUTE), failed: Mutex::default() }
+    }
+
+    /// Whether documents can be fetched, as far as is known.
+    pub fn come_through(&self) -> bool {
+        self.failed().is_none_or(|at| at.elapsed() > ILL)
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Whether an id is meant as the address of a document.
@@ -47,7 +70,17 @@ impl Documents {
             return Err(Error::unavailable("documents of this host were fetched too often; wait a minute"));
         }
         let fetched = tokio::time::timeout(PATIENCE, self.load(&url, &host)).await;
-        let body = fetched.map_err(|_| refused("it did not come in time".into()))?.map_err(refused)?;
+        let body = match fetched.unwrap_or(Err(Trouble::Unreachable)) {
+            Ok(body) => body,
+            Err(Trouble::Refused(why)) => return Err(refused(why)),
+            Err(Trouble::Unreachable) => {
+                *self.failed() = Some(Instant::now());
+                return Err(refused(
+                    "it cannot be fetched; connect the client again, and it will register instead".into(),
+                ));
+            }
+        };
+        *self.failed() = None;
         let read = ValidatedClientIdDocument::validate(&address, &body, &self.policy);
         let client = read.map_err(|e| refused(e.to_string()))?.to_client();
         match client.redirect_uris.iter().find_map(|uri| redirects::read(uri).err()) {
@@ -56,44 +89,46 @@ impl Documents {
         }
     }
 
-    async fn load(&self, url: &url::Url, host: &str) -> Result<Vec<u8>, String> {
+    async fn load(&self, url: &url::Url, host: &str) -> Result<Vec<u8>, Trouble> {
+        let broken = |e: Error| Trouble::Refused(e.message);
         let (client, from) = match &self.stand_in {
-            Some(stand_in) => (app::client().map_err(|e| e.message)?, format!("{stand_in}/{host}{}", url.path())),
+            Some(stand_in) => (app::client().map_err(broken)?, format!("{stand_in}/{host}{}", url.path())),
             None => {
                 let addresses = public_addresses(url, host).await?;
-                (app::client_to(host, &addresses).map_err(|e| e.message)?, url.to_string())
+                (app::client_to(host, &addresses).map_err(broken)?, url.to_string())
             }
         };
         let mut answer = client.get(from).header("accept", "application/json").send().await.map_err(plainly)?;
         if answer.status() != reqwest::StatusCode::OK {
-            return Err(format!("its server answers {}", answer.status()));
+            return Err(Trouble::Refused(format!("its server answers {}", answer.status())));
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(plainly)? {
             body.extend_from_slice(&chunk);
             if body.len() > self.policy.max_document_bytes {
-                return Err("it is too large".into());
+                return Err(Trouble::Refused("it is too large".into()));
             }
         }
         Ok(body)
     }
 }
 
-/// What the caller is told says nothing about who answers in our network.
-fn plainly(_: reqwest::Error) -> String {
-    "it cannot be fetched".into()
+/// What the caller is told says nothing about who answers, and how.
+fn plainly(_: reqwest::Error) -> Trouble {
+    Trouble::Unreachable
 }
 
 /// Where the name leads, if everywhere it leads is public.
-async fn public_addresses(url: &url::Url, host: &str) -> Result<Vec<SocketAddr>, String> {
+async fn public_addresses(url: &url::Url, host: &str) -> Result<Vec<SocketAddr>, Trouble> {
+    let refused = |why: &str| Err(Trouble::Refused(why.into()));
     if url.port_or_known_default() != Some(443) {
-        return Err("it is not on the usual port".into());
+        return refused("it is not on the usual port");
     }
     let found =
-        tokio::net::lookup_host((host.trim_matches(['[', ']']), 443)).await.map_err(|_| "its host is not known")?;
+        tokio::net::lookup_host((host.trim_matches(['[', ']']), 443)).await.map_err(|_| Trouble::Unreachable)?;
     let found: Vec<SocketAddr> = found.collect();
     if found.is_empty() || found.iter().any(|address| !is_public(address.ip())) {
-        return Err("its host is not on the public internet".into());
+        return refused("its host is not on the public internet");
     }
     Ok(found)
 }
