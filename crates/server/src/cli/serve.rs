@@ -57,6 +57,8 @@ Connect an AI client:
   {{"mcpServers": {{"enterprise": {{"type": "http", "url": "{url}/mcp",
     "headers": {{"Authorization": "Bearer {shown}"}}}}}}}}
 
+Clients that log in (claude mcp login, connectors on the web) need the address alone, once somebody can sign in.
+
 Or ask by hand:
 
   curl -X POST {url}/mcp/run/contacts.search -H 'Authorization: Bearer {shown}' \

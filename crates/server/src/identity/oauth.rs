@@ -82,6 +82,9 @@ pub fn why_off(config: &Config) -> Option<String> {
     if !config.oauth.enabled {
         return Some("switched off (OAUTH_ENABLED)".into());
     }
+    if config.server.public_url.is_none() && config.server.port == 0 {
+        return Some("the port is chosen anew with each start (PORT=0)".into());
+    }
     let address = config.public_url();
     let url = url::Url::parse(&address).ok()?;
     let is_safe = url.scheme() == "https" || crate::config::is_loopback(&url);

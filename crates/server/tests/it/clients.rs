@@ -421,6 +421,23 @@ async fn a_reader_is_told_where_to_ask_for_more() {
     moving.server.stop().await;
 }
 
+/// What another process ends is felt here within five seconds, for which an answer may be remembered.
+#[tokio::test]
+async fn what_another_process_ends_is_felt_within_seconds() {
+    let moving = start(None, |_| {}).await;
+    let server = &moving.server;
+    let owner = owner(server).await;
+    let tokens = program(server).await.let_in(server, &owner, true).await;
+    assert!(opens(server, &tokens).await);
+    let (store, now) = (&server.app().store, server.app().clock.now().timestamp_nanos_opt().unwrap());
+    let consent = store::oauth::consents(&store.tenant("default")).await.unwrap().remove(0);
+    let window = store::oauth::Window { recorded: now, until: now };
+    store::oauth::revoke_consent(&store.system(), &consent.id, window).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(5_100)).await;
+    assert!(!opens(server, &tokens).await);
+    moving.server.stop().await;
+}
+
 /// What is no token of ours is a 401, however it looks.
 #[tokio::test]
 async fn garbage_and_foreign_tokens_open_nothing() {

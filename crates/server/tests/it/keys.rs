@@ -88,6 +88,19 @@ async fn a_key_may_write_and_not_destroy() {
     }
     let approvals = server.data("system.list_approvals", json!({})).await;
     assert_eq!(approvals["approvals"].as_array().unwrap().len(), 1, "{approvals}");
+
+    // Nor does a key see or decide what waits for other tools.
+    let elsewhere = key(&server, &["quickbooks"], &[Scope::Read, Scope::Approve]).await;
+    let there = key(&server, &["cloudflare"], &[Scope::Read, Scope::Approve]).await;
+    let id = approvals["approvals"][0]["approval_id"].as_str().unwrap();
+    for (key, count, status) in [(&elsewhere, 0, StatusCode::NOT_FOUND), (&there, 1, StatusCode::OK)] {
+        let get = async |path: &str| server.http.get(server.url(path)).bearer_auth(key).send().await.unwrap();
+        let list: Value = get("/api/v1/approvals").await.json().await.unwrap();
+        assert_eq!(list["approvals"].as_array().unwrap().len(), count, "{list}");
+        assert_eq!(get(&format!("/api/v1/approvals/{id}")).await.status(), status);
+        let decision = server.http.post(server.url(&format!("/api/v1/approvals/{id}/decision"))).bearer_auth(key);
+        assert_eq!(decision.json(&json!({"decision": "reject"})).send().await.unwrap().status(), status);
+    }
     server.stop().await;
 }
 
