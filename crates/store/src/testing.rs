@@ -139,3 +139,34 @@ pub async fn tamper(store: &Store, sql: &str) -> Result<u64> {
     use sea_orm::ConnectionTrait;
     Ok(store.inner().write.execute_unprepared(sql).await?.rows_affected())
 }
+
+/// Somebody else's transaction that keeps the audit from being written.
+pub enum Locked {
+    Sqlite(sqlx::SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Locked {
+    /// Takes the lock: the whole file on SQLite, the audit's tables on PostgreSQL.
+    pub async fn take(url: &str) -> Result<Locked> {
+        if let Some(path) = crate::sqlite::path(url) {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await?;
+            connection.execute("BEGIN EXCLUSIVE").await?;
+            return Ok(Locked::Sqlite(connection));
+        }
+        let mut connection = PgConnection::connect(url).await?;
+        connection.execute("BEGIN").await?;
+        let tables = "audit_events, audit_writers, api_calls, tool_executions";
+        connection.execute(AssertSqlSafe(format!("LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))).await?;
+        Ok(Locked::Postgres(connection))
+    }
+
+    /// Lets go of it.
+    pub async fn release(self) -> Result<()> {
+        match self {
+            Locked::Sqlite(connection) => Ok(connection.close().await?),
+            Locked::Postgres(connection) => Ok(connection.close().await?),
+        }
+    }
+}

@@ -13,6 +13,10 @@ use super::Question;
 
 /// A longer expression is a programme, and belongs elsewhere.
 const LONGEST: usize = 1_000;
+/// Brackets within brackets. The parser takes some stack for each, and a stack that is used up ends the process.
+const DEEPEST: usize = 12;
+/// What looks at every element of a list. One within another would take as long as the lists multiplied.
+const LOOPS: [&str; 6] = ["all", "exists", "exists_one", "existsOne", "filter", "map"];
 
 pub struct Condition(Program);
 
@@ -24,6 +28,7 @@ impl Condition {
             return Err(Error::invalid_input(format!("a condition has at most {LONGEST} letters")));
         }
         let wrong = |why: String| Error::invalid_input(format!("the condition `{text}`: {why}"));
+        is_bounded(text).map_err(|why| wrong(why.into()))?;
         let condition = Condition(Program::compile(text).map_err(|e| wrong(e.to_string()))?);
         match condition.0.execute(&context(&json!({}), &json!({}), &json!({}))?) {
             Err(ExecutionError::UndeclaredReference(name)) => {
@@ -47,6 +52,35 @@ impl Condition {
             Err(e) => Err(e.to_string().chars().take(200).collect()),
         }
     }
+}
+
+/// Refuses what would take too much stack or time, before it is read. What stands in quotes counts as well: that only
+/// refuses more.
+fn is_bounded(text: &str) -> Result<(), &'static str> {
+    let mut open: Vec<bool> = Vec::new();
+    let mut word = String::new();
+    for letter in text.chars() {
+        match letter {
+            '(' | '[' | '{' => {
+                let is_loop = letter == '(' && LOOPS.contains(&word.as_str());
+                if is_loop && open.contains(&true) {
+                    return Err("one list cannot be gone through within another");
+                }
+                open.push(is_loop);
+                if open.len() > DEEPEST {
+                    return Err("it is nested too deeply");
+                }
+            }
+            ')' | ']' | '}' => drop(open.pop()),
+            _ => {}
+        }
+        match letter {
+            letter if letter.is_alphanumeric() || letter == '_' => word.push(letter),
+            letter if letter.is_whitespace() => {}
+            _ => word.clear(),
+        }
+    }
+    Ok(())
 }
 
 fn moment(now: DateTime<Utc>) -> serde_json::Value {
@@ -119,6 +153,25 @@ mod tests {
         assert!(holds("args.amount > 500", json!({"amount": "many"})).is_err());
         assert!(holds("args.amount", json!({"amount": 1})).unwrap_err().contains("not true or false"));
         assert!(holds("args.amount / 0 > 1", json!({"amount": 1})).is_err());
+    }
+
+    #[test]
+    fn what_would_take_too_much_stack_or_time_is_refused() {
+        let list = "[1, 1, 1, 1, 1, 1]";
+        for text in [
+            "(".repeat(300),
+            "[".repeat(300),
+            "{".repeat(300),
+            format!("{}1{}", "(".repeat(13), ")".repeat(13)),
+            format!("{list}.all(a, {list}.exists (b, {list}.map(c, c) == []))"),
+        ] {
+            let Err(e) = Condition::read(&text) else { panic!("{text} was read") };
+            assert!(e.message.contains("nested") || e.message.contains("within another"), "{e}");
+        }
+        for text in ["!".repeat(900), "-".repeat(900), "args.".repeat(180), "1+".repeat(450), "a?b:".repeat(200)] {
+            drop(Condition::read(&text));
+        }
+        assert!(Condition::read("args.lines.all(l, l.price > 1) && args.lines.exists(l, l.price > 500)").is_ok());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod startup;
 mod secrets;
 mod kill;
 mod outages;
+mod unwritable;
 mod vault;
 mod consents;
 mod several;
