@@ -33,19 +33,19 @@ pub async fn create(tenant: &Tenant, key: NewApiKey, now: DateTime<Utc>) -> Resu
     sql.push(", ").bind(key.hash).push(", ").bind_json(Some(canonical_json(&key.scopes)));
     sql.push(", ").bind_json(key.toolsets.as_ref().map(canonical_json));
     sql.push(", ").bind(micros(now)).push(", ").bind(key.expires_at.map(micros)).push(") RETURNING *");
-    let key = ApiKey::find_by_statement(sql.statement()).one(tenant.write()).await?;
+    let key = ApiKey::find_by_statement(sql.statement()).one(&tenant.write()).await?;
     key.ok_or_else(|| StoreError::Decode("a key vanished while it was stored".into()))
 }
 
 /// The key of this hash, of whatever tenant, revoked and expired ones too: the caller says why it refuses.
 pub async fn by_hash(system: &System, hash: &str) -> Result<Option<ApiKey>> {
-    Ok(Entity::find().filter(Column::Hash.eq(hash)).one(system.read()).await?)
+    Ok(Entity::find().filter(Column::Hash.eq(hash)).one(&system.read()).await?)
 }
 
 /// All keys of a tenant, oldest first.
 pub async fn list(tenant: &Tenant) -> Result<Vec<ApiKey>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id()));
-    Ok(query.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(&tenant.read()).await?)
 }
 
 /// Revokes a key. False: the tenant has no such key, or it was revoked before.

@@ -130,7 +130,7 @@ async fn expire(tenant: &Tenant, key: &Key, now: DateTime<Utc>) -> Result<()> {
 async fn waiting(tenant: &Tenant, key: &Key) -> Result<Option<Approval>> {
     let mut sql = tenant.sql("SELECT * FROM approvals");
     key.condition(&mut sql, tenant);
-    Ok(Approval::find_by_statement(sql.statement()).one(tenant.write()).await?)
+    Ok(Approval::find_by_statement(sql.statement()).one(&tenant.write()).await?)
 }
 
 /// Decides, if the approval is still pending and has not expired. None: it was decided before, has expired, or the tenant
@@ -271,12 +271,12 @@ pub async fn expire_due(system: &System, now: DateTime<Utc>) -> Result<Vec<Appro
     let mut sql =
         system.sql("UPDATE approvals SET state = 'expired' WHERE state IN ('pending', 'approved') AND expires_at <= ");
     sql.bind(now).push(" RETURNING *");
-    Ok(Approval::find_by_statement(sql.statement()).all(system.write()).await?)
+    Ok(Approval::find_by_statement(sql.statement()).all(&system.write()).await?)
 }
 
 /// One approval.
 pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<Approval>> {
-    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?)
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?)
 }
 
 /// Approvals, newest first; in one state if `state` names it.
@@ -297,7 +297,7 @@ pub async fn list(
             .filter(Condition::any().add(Column::CreatedAt.lt(at)).add(Column::Id.lt(id)));
     }
     let query = query.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id).limit(limit + 1);
-    let rows = query.all(tenant.read()).await?;
+    let rows = query.all(&tenant.read()).await?;
     Ok(page(rows, limit, |row| encode_cursor(row.created_at, &row.id.to_string())))
 }
 
@@ -307,7 +307,7 @@ pub async fn pending(tenant: &Tenant, now: DateTime<Utc>) -> Result<u64> {
         .filter(Column::TenantId.eq(tenant.id()))
         .filter(Column::State.eq(ApprovalState::Pending))
         .filter(Column::ExpiresAt.gt(micros(now)));
-    Ok(query.count(tenant.read()).await?)
+    Ok(query.count(&tenant.read()).await?)
 }
 
 fn from_state<'a>(sql: &'a mut Sql, tenant: &str, id: Uuid, state: &str) -> &'a mut Sql {
@@ -315,5 +315,5 @@ fn from_state<'a>(sql: &'a mut Sql, tenant: &str, id: Uuid, state: &str) -> &'a 
 }
 
 async fn changed(tenant: &Tenant, sql: Sql) -> Result<Option<Approval>> {
-    Ok(Approval::find_by_statement(sql.statement()).one(tenant.write()).await?)
+    Ok(Approval::find_by_statement(sql.statement()).one(&tenant.write()).await?)
 }

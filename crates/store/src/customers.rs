@@ -46,7 +46,7 @@ pub async fn like(tenant: &Tenant, likeness: &Likeness) -> Result<Vec<Customer>>
         }
     }
     sql.push(") ORDER BY ecosystem, id").limit(50);
-    Ok(Customer::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Customer::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// Customers of any system whose name, company or address has each of these words in it; for businesses whose contacts
@@ -63,7 +63,7 @@ pub async fn named(tenant: &Tenant, words: &[String], limit: u64) -> Result<Vec<
         sql.bind(format!("%{word}%")).push(" ESCAPE '~')");
     }
     sql.push(" ORDER BY name, ecosystem, id").limit(limit as i64);
-    Ok(Customer::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Customer::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// What a person said of a link.
@@ -79,7 +79,7 @@ pub struct Verdict {
 pub async fn verdicts(tenant: &Tenant, contact_id: i64) -> Result<Vec<Verdict>> {
     let mut sql = tenant.sql("SELECT ecosystem, vendor_id, same, said_by FROM customer_links WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND contact_id = ").bind(contact_id);
-    Ok(Verdict::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Verdict::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// Keeps what a person said of a link; `None` takes it back.
@@ -114,7 +114,7 @@ pub async fn get(tenant: &Tenant, ecosystem: &str, vendor_id: &str) -> Result<Op
          WHERE deleted_at IS NULL AND tenant_id = ",
     );
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND vendor_id = ").bind(vendor_id);
-    Ok(Customer::find_by_statement(sql.statement()).one(tenant.read()).await?)
+    Ok(Customer::find_by_statement(sql.statement()).one(&tenant.read()).await?)
 }
 
 /// An invoice as a customer's page shows it.
@@ -140,7 +140,7 @@ pub async fn invoices(tenant: &Tenant, ecosystem: &str, customer_id: &str) -> Re
     );
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND customer_id = ").bind(customer_id);
     sql.push(" ORDER BY issued DESC, id DESC").limit(500);
-    Ok(Invoice::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Invoice::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// An order as a customer's page shows it.
@@ -170,7 +170,7 @@ pub async fn orders(tenant: &Tenant, email: Option<&str>, name: Option<&str>) ->
         }
     }
     sql.push(") ORDER BY placed_at DESC, id DESC").limit(200);
-    Ok(Order::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Order::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// A document as a customer's page shows it.
@@ -196,5 +196,5 @@ pub async fn documents(tenant: &Tenant, texts: &[&str], limit: u64) -> Result<Ve
         sql.push(" OR lower(name) LIKE ").bind(format!("%{text}%")).push(" ESCAPE '~'");
     }
     sql.push(") ORDER BY modified_at DESC, id DESC").limit(limit as i64);
-    Ok(Document::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Document::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }

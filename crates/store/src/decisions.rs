@@ -143,5 +143,5 @@ pub async fn feedback(tenant: &Tenant, id: Uuid, outcome: Option<&str>, feedback
 /// Decisions, newest first.
 pub async fn list(tenant: &Tenant, limit: u64) -> Result<Vec<AgentDecision>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id()));
-    Ok(query.order_by_desc(Column::Timestamp).order_by_desc(Column::Id).limit(limit).all(tenant.read()).await?)
+    Ok(query.order_by_desc(Column::Timestamp).order_by_desc(Column::Id).limit(limit).all(&tenant.read()).await?)
 }

@@ -31,7 +31,7 @@ pub async fn note(tenant: &Tenant, agent: &str, exposure: &Exposure) -> Result<(
 pub async fn of(tenant: &Tenant, agent: &str, since: DateTime<Utc>) -> Result<Option<Exposure>> {
     let mut sql = tenant.sql("SELECT tool_name, execution_id, read_at FROM exposures WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND agent_id = ").bind(agent).push(" AND read_at > ").bind(micros(since));
-    Ok(Exposure::find_by_statement(sql.statement()).one(tenant.read()).await?)
+    Ok(Exposure::find_by_statement(sql.statement()).one(&tenant.read()).await?)
 }
 
 /// Forgets what was read before.

@@ -120,7 +120,7 @@ pub async fn of_contact(tenant: &Tenant, contact_id: i64, limit: u64) -> Result<
     let mut sql = tenant.sql("SELECT * FROM interaction_history WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND contact_id = ").bind(contact_id);
     sql.push(" ORDER BY timestamp DESC, id DESC").limit(limit as i64);
-    Ok(Interaction::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Interaction::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// How many interactions of one type a contact has, and when the last one was.
@@ -140,5 +140,5 @@ pub async fn aggregates(tenant: &Tenant, contacts: &[i64]) -> Result<Vec<Aggrega
     );
     sql.bind(tenant.id()).push(" AND contact_id").among_ids(contacts);
     sql.push(" GROUP BY contact_id, interaction_type ORDER BY contact_id, interaction_type");
-    Ok(Aggregate::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Aggregate::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }

@@ -4,6 +4,8 @@
 //! first. The few questions that concern all tenants at once (which run is due, who owns this key) take a [`System`].
 
 mod open;
+mod gate;
+pub mod wall;
 mod error;
 mod sql;
 mod text;
@@ -34,7 +36,9 @@ pub mod locks;
 pub mod vault;
 pub mod webhooks;
 pub mod policy_rules;
+pub mod budgets;
 pub mod people;
+pub mod tenants;
 pub mod sessions;
 pub mod oauth;
 #[cfg(feature = "testing")]
@@ -45,6 +49,7 @@ pub use error::StoreError;
 pub use open::{Backend, OpenOptions, Store, System, Tenant, Tx};
 pub use sea_orm::Value as Bound;
 pub use text::{clean_option as clean, nicknames};
+pub use wall::Wall;
 
 /// The result of everything here.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -55,7 +55,7 @@ async fn unlinked(tenant: &Tenant, home: &str) -> Result<Vec<Unlinked>> {
          AND h.ecosystem = m.ecosystem AND h.vendor_id = m.vendor_id || ':' || c.id)",
     );
     sql.limit(AT_ONCE);
-    Ok(Unlinked::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Unlinked::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 fn interaction(mail: Unlinked) -> NewInteraction {

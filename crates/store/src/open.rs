@@ -10,7 +10,9 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
+use crate::gate::{Access, Gate};
 use crate::migrations::{self, Migrator};
+use crate::wall::{self, EVERYBODY, Wall};
 use crate::{Result, StoreError, postgres, sqlite};
 
 /// How a database is opened.
@@ -26,11 +28,14 @@ pub struct OpenOptions {
     pub readers: u32,
     /// How long a query may wait for a connection.
     pub acquire_timeout: Duration,
+    /// PostgreSQL: whether it keeps tenants apart as well.
+    pub wall: Wall,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { migrate: true, exclusive: true, pool_size: 16, readers: 4, acquire_timeout: Duration::from_secs(10) }
+        let acquire_timeout = Duration::from_secs(10);
+        Self { migrate: true, exclusive: true, pool_size: 16, readers: 4, acquire_timeout, wall: Wall::Auto }
     }
 }
 
@@ -54,6 +59,12 @@ pub(crate) struct Inner {
     pub(crate) write: DatabaseConnection,
     /// PostgreSQL: how to open the connections that belong to one purpose (audit, LISTEN).
     pub(crate) connect: Option<sqlx::postgres::PgConnectOptions>,
+    /// PostgreSQL: the pool behind `read` and `write`.
+    pub(crate) pool: Option<sqlx::PgPool>,
+    /// Whether statements have to say for whom they are.
+    pub(crate) wall: Arc<wall::State>,
+    /// What was asked for.
+    pub(crate) wanted_wall: Wall,
     /// Held, never read: its lock ends with the process.
     pub(crate) _lock: Option<File>,
 }
@@ -74,12 +85,11 @@ impl Store {
         store.refuse_newer().await?;
         if options.migrate {
             store.migrate().await?;
-            return Ok(store);
+        } else {
+            store.refuse_older().await?;
         }
-        match store.pending_migrations().await?.len() {
-            0 => Ok(store),
-            count => Err(StoreError::Older { place: store.0.place.clone(), count }),
-        }
+        wall::settle(&store, options.wall).await?;
+        Ok(store)
     }
 
     /// The handle that every query of this tenant's rows starts from.
@@ -114,7 +124,7 @@ impl Store {
         }
         let guard = postgres::migration_lock(&self.0).await?;
         // All or none, and one commit: a first start waits for the disk once.
-        let tx = self.begin().await?;
+        let tx = self.begin(EVERYBODY).await?;
         Migrator::up(&tx, None).await?;
         tx.commit().await?;
         postgres::migration_unlock(guard).await
@@ -144,6 +154,13 @@ impl Store {
         }
     }
 
+    async fn refuse_older(&self) -> Result<()> {
+        match self.pending_migrations().await?.len() {
+            0 => Ok(()),
+            count => Err(StoreError::Older { place: self.0.place.clone(), count }),
+        }
+    }
+
     async fn applied_migrations(&self) -> Result<Vec<String>> {
         let exists = match self.0.backend {
             Backend::Sqlite => "SELECT 1 FROM sqlite_master WHERE name = 'seaql_migrations'",
@@ -162,12 +179,21 @@ impl Store {
         &self.0
     }
 
-    pub(crate) fn read(&self) -> &DatabaseConnection {
-        &self.0.read
+    fn read<'a>(&'a self, of: &'a str) -> Gate<'a> {
+        Gate::new(&self.0.read, self.walled(), of, Access::Read)
     }
 
-    pub(crate) fn write(&self) -> &DatabaseConnection {
+    fn write<'a>(&'a self, of: &'a str) -> Gate<'a> {
+        Gate::new(&self.0.write, self.walled(), of, Access::Write)
+    }
+
+    /// For tables that belong to no tenant, and what is no table.
+    pub(crate) fn shared(&self) -> &DatabaseConnection {
         &self.0.write
+    }
+
+    fn walled(&self) -> Option<&sqlx::PgPool> {
+        self.0.pool.as_ref().filter(|_| self.0.wall.is_up())
     }
 
     pub(crate) fn db_backend(&self) -> DbBackend {
@@ -179,12 +205,16 @@ impl Store {
 
     /// A transaction that may write from its first statement on. On SQLite it takes the write lock at once, because a
     /// read that turns into a write can be refused.
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction> {
+    async fn begin(&self, of: &str) -> Result<DatabaseTransaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        Ok(self.0.write.begin_with_options(options).await?)
+        let tx = self.0.write.begin_with_options(options).await?;
+        if self.walled().is_some() {
+            tx.execute_unprepared(&wall::for_this_transaction(of)).await?;
+        }
+        Ok(tx)
     }
 }
 
@@ -214,15 +244,15 @@ impl Tenant {
 
     /// Begins a transaction for what must happen together with rows of other modules (`runs::enqueue_in`).
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(Tx { inner: self.store.begin().await?, backend: self.store.db_backend(), tenant: self.id.clone() })
+        Ok(Tx { inner: self.store.begin(&self.id).await?, backend: self.store.db_backend(), tenant: self.id.clone() })
     }
 
-    pub(crate) fn read(&self) -> &DatabaseConnection {
-        self.store.read()
+    pub(crate) fn read(&self) -> Gate<'_> {
+        self.store.read(&self.id)
     }
 
-    pub(crate) fn write(&self) -> &DatabaseConnection {
-        self.store.write()
+    pub(crate) fn write(&self) -> Gate<'_> {
+        self.store.write(&self.id)
     }
 
     pub(crate) fn sql(&self, text: &str) -> crate::sql::Sql {
@@ -242,12 +272,16 @@ impl System {
         &self.store
     }
 
-    pub(crate) fn read(&self) -> &DatabaseConnection {
-        self.store.read()
+    pub(crate) fn read(&self) -> Gate<'_> {
+        self.store.read(EVERYBODY)
     }
 
-    pub(crate) fn write(&self) -> &DatabaseConnection {
-        self.store.write()
+    pub(crate) fn write(&self) -> Gate<'_> {
+        self.store.write(EVERYBODY)
+    }
+
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction> {
+        self.store.begin(EVERYBODY).await
     }
 
     pub(crate) fn sql(&self, text: &str) -> crate::sql::Sql {

@@ -55,7 +55,7 @@ pub async fn of_contact(tenant: &Tenant, ecosystem: &str, contact_vendor_id: &st
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
     sql.push(" AND contact_vendor_id = ").bind(contact_vendor_id);
     sql.push(" AND deleted_at IS NULL ORDER BY value DESC NULLS LAST, id");
-    Ok(Opportunity::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Opportunity::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// Which opportunities are asked for. Every field narrows the list.
@@ -81,7 +81,7 @@ pub async fn list(tenant: &Tenant, ecosystem: &str, filter: &Filter, limit: u64)
         sql.push(" AND lower(name) LIKE ").bind(format!("%{name}%")).push(" ESCAPE '~'");
     }
     sql.push(" ORDER BY value DESC NULLS LAST, id").limit(limit as i64);
-    Ok(Opportunity::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Opportunity::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// What a contact's opportunities of one status come to.
@@ -101,5 +101,5 @@ pub async fn aggregates(tenant: &Tenant, ecosystem: &str) -> Result<Vec<Aggregat
     );
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
     sql.push(" GROUP BY contact_vendor_id, status ORDER BY contact_vendor_id, status");
-    Ok(Aggregate::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Aggregate::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }

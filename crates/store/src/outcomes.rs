@@ -34,5 +34,5 @@ pub async fn list(tenant: &Tenant, contact_id: Option<i64>, limit: u64) -> Resul
     let query = Entity::find()
         .filter(Column::TenantId.eq(tenant.id()))
         .apply_if(contact_id, |query, contact| query.filter(Column::ContactId.eq(contact)));
-    Ok(query.order_by_desc(Column::At).order_by_desc(Column::Id).limit(limit).all(tenant.read()).await?)
+    Ok(query.order_by_desc(Column::At).order_by_desc(Column::Id).limit(limit).all(&tenant.read()).await?)
 }

@@ -42,27 +42,27 @@ async fn add_in(tx: &Tx, new: &NewPerson, now: DateTime<Utc>) -> Result<bool> {
 /// All people of a tenant by name.
 pub async fn list(tenant: &Tenant) -> Result<Vec<Person>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id()));
-    Ok(query.order_by_asc(Column::Name).order_by_asc(Column::Id).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::Name).order_by_asc(Column::Id).all(&tenant.read()).await?)
 }
 
 pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<Person>> {
-    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?)
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?)
 }
 
 /// The person with this address, of whatever tenant: who signs in has not said yet which.
 pub async fn by_email(system: &System, email: &str) -> Result<Vec<Person>> {
-    Ok(Entity::find().filter(Column::Email.eq(email)).order_by_asc(Column::CreatedAt).all(system.read()).await?)
+    Ok(Entity::find().filter(Column::Email.eq(email)).order_by_asc(Column::CreatedAt).all(&system.read()).await?)
 }
 
 /// Whether a tenant has anybody at all.
 pub async fn any(tenant: &Tenant) -> Result<bool> {
-    Ok(Entity::find().filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?.is_some())
+    Ok(Entity::find().filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?.is_some())
 }
 
 /// Whether anybody at all, of whatever tenant, can sign in.
 pub async fn anybody(system: &System) -> Result<bool> {
     let query = Entity::find().filter(Column::PasswordHash.is_not_null()).filter(Column::DisabledAt.is_null());
-    Ok(query.one(system.read()).await?.is_some())
+    Ok(query.one(&system.read()).await?.is_some())
 }
 
 /// What may be changed of a person.
@@ -223,7 +223,7 @@ pub struct Link {
 pub async fn link(system: &System, hash: &str, now: DateTime<Utc>) -> Result<Option<Link>> {
     let mut sql = system.sql("SELECT tenant_id, person_id FROM password_links WHERE token_hash = ");
     sql.bind(hash).push(" AND expires_at > ").bind(now);
-    Ok(Link::find_by_statement(sql.statement()).one(system.read()).await?)
+    Ok(Link::find_by_statement(sql.statement()).one(&system.read()).await?)
 }
 
 /// Uses a link up: of many who try at once, one gets it. Then the person of the link has this password, or, with the

@@ -56,7 +56,7 @@ pub async fn put(tenant: &Tenant, new: NewRule, now: DateTime<Utc>) -> Result<()
 /// All rules of a tenant, in their order.
 pub async fn list(tenant: &Tenant) -> Result<Vec<PolicyRule>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id()));
-    Ok(query.order_by_asc(Column::Position).order_by_asc(Column::CreatedAt).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::Position).order_by_asc(Column::CreatedAt).all(&tenant.read()).await?)
 }
 
 /// Removes a rule. False: there is none of that name.

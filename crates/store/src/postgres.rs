@@ -1,14 +1,15 @@
 //! Opening PostgreSQL, and what only it needs.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::SqlxPostgresConnector;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::open::{Backend, Inner, OpenOptions, masked};
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, wall};
 
 pub(crate) async fn open(url: &str, options: &OpenOptions) -> Result<Inner> {
     let place = masked(url);
@@ -16,27 +17,36 @@ pub(crate) async fn open(url: &str, options: &OpenOptions) -> Result<Inner> {
         .map_err(|cause| StoreError::Address { url: place.clone(), cure: cause.to_string() })?
         .application_name("enterprise-mcp")
         .statement_cache_capacity(256);
+    let wall = Arc::new(wall::State::default());
+    let (of_new, of_old) = (wall.clone(), wall.clone());
     let pool = PgPoolOptions::new()
         .max_connections(options.pool_size.max(2))
         .min_connections(1)
         .acquire_timeout(options.acquire_timeout)
         // Asking the server before every query would double the trips; one that has rested may have been cut off.
         .test_before_acquire(false)
-        .before_acquire(|connection, about| {
-            Box::pin(async move { Ok(about.idle_for < RESTED || connection.ping().await.is_ok()) })
+        .before_acquire(move |connection, about| {
+            let stale = of_old.is_stale(about.age);
+            Box::pin(async move { Ok(!stale && (about.idle_for < RESTED || connection.ping().await.is_ok())) })
         })
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(SHORT_LIST).await.map(drop) }))
+        .after_connect(move |connection, _| {
+            let sql = format!("{SHORT_LIST}; {}", of_new.greeting());
+            Box::pin(async move { connection.execute(AssertSqlSafe(sql)).await.map(drop) })
+        })
         .connect_with(connect.clone())
         .await
         .map_err(|error| explain(&place, &error))?;
     assert_version(&place, &pool).await?;
-    let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+    let shared = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
     Ok(Inner {
         backend: Backend::Postgres,
         place,
-        read: pool.clone(),
-        write: pool,
+        read: shared.clone(),
+        write: shared,
         connect: Some(connect),
+        pool: Some(pool),
+        wall,
+        wanted_wall: options.wall,
         _lock: None,
     })
 }

@@ -27,12 +27,12 @@ pub async fn take(
     // What is taken now must still fit into the burst.
     sql.push(" WHERE ").push(greatest).push("(rate_buckets.tat, ").bind(now).push(") - ").bind(now);
     sql.push(" <= ").bind((burst - increment).max(0)).push(" RETURNING tat");
-    if system.write().query_one_raw(sql.statement()).await?.is_some() {
+    if system.store().shared().query_one_raw(sql.statement()).await?.is_some() {
         return Ok(None);
     }
     let mut sql = system.sql("SELECT tat FROM rate_buckets WHERE key = ");
     sql.bind(key);
-    let row = system.write().query_one_raw(sql.statement()).await?;
+    let row = system.store().shared().query_one_raw(sql.statement()).await?;
     let tat: i64 = row.map(|row| row.try_get("", "tat")).transpose()?.unwrap_or(now);
     let wait = tat - now - (burst - increment).max(0);
     Ok(Some(Duration::from_micros(wait.max(1) as u64)))
@@ -57,7 +57,7 @@ pub async fn enter(
     // By chance, so that those who ask at the same moment do not all want the same place.
     sql.push(") ORDER BY random() LIMIT 1 ON CONFLICT (key, place) DO UPDATE SET holder = excluded.holder, ");
     sql.push("ends = excluded.ends WHERE rate_places.ends <= ").bind(now).push(" RETURNING place");
-    let row = system.write().query_one_raw(sql.statement()).await?;
+    let row = system.store().shared().query_one_raw(sql.statement()).await?;
     Ok(row.map(|row| row.try_get("", "place")).transpose()?)
 }
 
@@ -65,6 +65,6 @@ pub async fn enter(
 pub async fn leave(system: &System, key: &str, holder: Uuid, place: i64) -> Result<()> {
     let mut sql = system.sql("UPDATE rate_places SET ends = 0 WHERE key = ");
     sql.bind(key).push(" AND place = ").bind(place).push(" AND holder = ").bind(holder);
-    system.write().execute_raw(sql.statement()).await?;
+    system.store().shared().execute_raw(sql.statement()).await?;
     Ok(())
 }

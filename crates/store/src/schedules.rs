@@ -45,19 +45,19 @@ pub async fn put(tenant: &Tenant, schedule: NewSchedule) -> Result<()> {
 /// All schedules of a tenant by name.
 pub async fn list(tenant: &Tenant) -> Result<Vec<Schedule>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id()));
-    Ok(query.order_by_asc(Column::Name).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::Name).all(&tenant.read()).await?)
 }
 
 /// The enabled schedules of all tenants whose tick is due, the longest due first.
 pub async fn due(system: &System, now: DateTime<Utc>, limit: u64) -> Result<Vec<Schedule>> {
     let query = Entity::find().filter(Column::Enabled.eq(true)).filter(Column::NextDue.lte(micros(now)));
-    Ok(query.order_by_asc(Column::NextDue).limit(limit).all(system.read()).await?)
+    Ok(query.order_by_asc(Column::NextDue).limit(limit).all(&system.read()).await?)
 }
 
 /// When the next tick of any tenant is due.
 pub async fn next_due(system: &System) -> Result<Option<DateTime<Utc>>> {
     let query = Entity::find().filter(Column::Enabled.eq(true)).order_by_asc(Column::NextDue);
-    Ok(query.one(system.read()).await?.map(|schedule| schedule.next_due))
+    Ok(query.one(&system.read()).await?.map(|schedule| schedule.next_due))
 }
 
 /// Moves a schedule from the tick that was read to its next one. False: another replica has done it; enqueue nothing.

@@ -52,7 +52,7 @@ pub async fn by_hash(system: &System, token_hash: &str, now: DateTime<Utc>) -> R
          JOIN people p ON p.id = s.person_id AND p.tenant_id = s.tenant_id AND p.disabled_at IS NULL WHERE s.token_hash = ",
     );
     sql.bind(token_hash).push(" AND s.expires_at > ").bind(now);
-    Ok(Session::find_by_statement(sql.statement()).one(system.read()).await?)
+    Ok(Session::find_by_statement(sql.statement()).one(&system.read()).await?)
 }
 
 /// Notes that it was used.

@@ -34,6 +34,9 @@ pub(crate) async fn open(path: &Path, options: &OpenOptions) -> Result<Inner> {
         read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
         write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
         connect: None,
+        pool: None,
+        wall: Default::default(),
+        wanted_wall: options.wall,
         _lock: lock,
     })
 }

@@ -87,7 +87,7 @@ fn counts(sql: &mut crate::sql::Sql, progress: &Progress) {
 /// One sync.
 pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<SyncRun>> {
     use sync_runs::{Column, Entity};
-    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?)
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?)
 }
 
 /// Syncs, newest first.
@@ -97,7 +97,7 @@ pub async fn list(tenant: &Tenant, ecosystem: Option<&str>, stream: Option<&str>
         .filter(Column::TenantId.eq(tenant.id()))
         .apply_if(ecosystem, |query, ecosystem| query.filter(Column::Ecosystem.eq(ecosystem)))
         .apply_if(stream, |query, stream| query.filter(Column::Stream.eq(stream)));
-    Ok(query.order_by_desc(Column::StartedAt).order_by_desc(Column::Id).limit(limit).all(tenant.read()).await?)
+    Ok(query.order_by_desc(Column::StartedAt).order_by_desc(Column::Id).limit(limit).all(&tenant.read()).await?)
 }
 
 /// The newest sync of each stream, by ecosystem and stream.
@@ -108,7 +108,7 @@ pub async fn last_of_each(tenant: &Tenant) -> Result<Vec<SyncRun>> {
          AND tenant_id = ",
     );
     sql.bind(tenant.id()).push(" ORDER BY ecosystem, stream");
-    Ok(sync_runs::Entity::find().from_raw_sql(sql.statement()).all(tenant.read()).await?)
+    Ok(sync_runs::Entity::find().from_raw_sql(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// When a sync of any stream of this ecosystem last ended well.
@@ -118,7 +118,7 @@ pub async fn last_success(tenant: &Tenant, ecosystem: &str) -> Result<Option<Dat
         .filter(Column::TenantId.eq(tenant.id()))
         .filter(Column::Ecosystem.eq(ecosystem))
         .filter(Column::State.eq("done"));
-    let newest = query.order_by_desc(Column::StartedAt).one(tenant.read()).await?;
+    let newest = query.order_by_desc(Column::StartedAt).one(&tenant.read()).await?;
     Ok(newest.and_then(|run| run.finished_at))
 }
 
@@ -126,14 +126,14 @@ pub async fn last_success(tenant: &Tenant, ecosystem: &str) -> Result<Option<Dat
 pub async fn cursor(tenant: &Tenant, ecosystem: &str, stream: &str) -> Result<Option<SyncCursor>> {
     let id = (tenant.id().to_owned(), ecosystem.to_owned(), stream.to_owned());
     // The key finds one row at most. `one` would bind a limit, for which SQLite plans the statement anew each time.
-    Ok(sync_cursors::Entity::find_by_id(id).all(tenant.read()).await?.pop())
+    Ok(sync_cursors::Entity::find_by_id(id).all(&tenant.read()).await?.pop())
 }
 
 /// How far each stream has come.
 pub async fn cursors(tenant: &Tenant) -> Result<Vec<SyncCursor>> {
     use sync_cursors::{Column, Entity};
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id()));
-    Ok(query.order_by_asc(Column::Ecosystem).order_by_asc(Column::Stream).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::Ecosystem).order_by_asc(Column::Stream).all(&tenant.read()).await?)
 }
 
 /// Writes how far a stream has come. What is None stays as it was.

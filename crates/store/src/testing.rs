@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 
-use crate::{OpenOptions, Result, Store};
+use crate::{OpenOptions, Result, Store, StoreError, Wall};
 
 /// A database of its own for one test.
 pub struct TestStore {
@@ -38,6 +38,11 @@ impl TestStore {
     /// A migrated database on the server of `TEST_POSTGRES_URL`; None, with a line in the output, if that is not set.
     pub async fn postgres() -> Result<Option<Self>> {
         Self::postgres_with(OpenOptions { pool_size: 5, ..Default::default() }).await
+    }
+
+    /// The same with row-level security.
+    pub async fn walled() -> Result<Option<Self>> {
+        Self::postgres_with(OpenOptions { pool_size: 5, wall: Wall::On, ..Default::default() }).await
     }
 
     /// The same, opened otherwise.
@@ -82,14 +87,14 @@ where
     }
 }
 
-/// A store on each back end that there is.
+/// A store on each back end that there is, and on PostgreSQL another with a wall between tenants.
 pub async fn both() -> Vec<TestStore> {
-    let sqlite = TestStore::sqlite().await;
-    let postgres = TestStore::postgres().await;
-    match (sqlite, postgres) {
-        (Ok(sqlite), Ok(postgres)) => [Some(sqlite), postgres].into_iter().flatten().collect(),
-        (Err(error), _) | (_, Err(error)) => panic!("opening a test's database: {error}"),
-    }
+    let stores = async {
+        let (sqlite, postgres, walled) =
+            (TestStore::sqlite().await?, TestStore::postgres().await?, TestStore::walled().await?);
+        Ok::<_, StoreError>([Some(sqlite), postgres, walled].into_iter().flatten().collect())
+    };
+    stores.await.unwrap_or_else(|error| panic!("opening a test's database: {error}"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but the environment")]

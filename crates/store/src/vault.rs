@@ -22,7 +22,7 @@ pub struct TenantKey {
 pub async fn keys(tenant: &Tenant) -> Result<Vec<TenantKey>> {
     let mut sql = tenant.sql("SELECT key_id, wrapped FROM tenant_keys WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" ORDER BY created_at DESC, key_id");
-    Ok(TenantKey::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(TenantKey::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// Stores a key, or the same key sealed anew.
@@ -95,7 +95,7 @@ pub async fn put(tenant: &Tenant, new: NewCredential, token: Option<Token>, now:
 /// The credentials of an ecosystem's connections: the default first, then the oldest.
 pub async fn of_ecosystem(tenant: &Tenant, ecosystem: &str) -> Result<Vec<Credential>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::Ecosystem.eq(ecosystem));
-    let mut rows = query.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(tenant.read()).await?;
+    let mut rows = query.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(&tenant.read()).await?;
     rows.sort_by_key(|row| row.name != DEFAULT_CONNECTION);
     Ok(rows)
 }
@@ -103,7 +103,7 @@ pub async fn of_ecosystem(tenant: &Tenant, ecosystem: &str) -> Result<Vec<Creden
 /// All of a tenant's credentials, in the same order within an ecosystem.
 pub async fn list(tenant: &Tenant) -> Result<Vec<Credential>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).order_by_asc(Column::Ecosystem);
-    let mut rows = query.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(tenant.read()).await?;
+    let mut rows = query.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(&tenant.read()).await?;
     rows.sort_by(|a, b| {
         let key = |row: &Credential| (row.ecosystem.clone(), row.name != DEFAULT_CONNECTION);
         key(a).cmp(&key(b))
@@ -180,7 +180,7 @@ pub async fn token(tenant: &Tenant, account: impl Into<Account<'_>>) -> Result<O
     );
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(account.ecosystem);
     sql.push(" AND account = ").bind(account.connection);
-    Ok(Token::find_by_statement(sql.statement()).one(tenant.write()).await?)
+    Ok(Token::find_by_statement(sql.statement()).one(&tenant.write()).await?)
 }
 
 /// What may be known of an account's tokens without opening them.
@@ -197,7 +197,7 @@ pub async fn token_facts(tenant: &Tenant) -> Result<Vec<TokenFacts>> {
     let mut sql =
         tenant.sql("SELECT ecosystem, account, scope, refresh_expires_at FROM oauth_tokens WHERE tenant_id = ");
     sql.bind(tenant.id());
-    Ok(TokenFacts::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(TokenFacts::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// Stores new tokens in the place of those before. It is durable when this returns.

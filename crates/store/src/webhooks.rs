@@ -112,7 +112,7 @@ pub async fn count_open(tenant: &Tenant, ecosystem: &str, most: u32) -> Result<u
     let mut sql = tenant.sql("SELECT COUNT(*) AS events FROM (SELECT 1 FROM webhook_events WHERE state = 'received'");
     sql.push(" AND tenant_id = ").bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem);
     sql.limit(i64::from(most)).push(") AS waiting");
-    let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
+    let count = Count::find_by_statement(sql.statement()).one(&tenant.read()).await?;
     Ok(count.map_or(0, |count| count.events.unsigned_abs()))
 }
 
@@ -161,7 +161,7 @@ pub async fn gone(tenant: &Tenant, run: Uuid, after: Option<Uuid>, limit: i64) -
         sql.push(" AND id > ").bind(after);
     }
     sql.push(" ORDER BY id").limit(limit);
-    Ok(Gone::find_by_statement(sql.statement()).all(tenant.write()).await?)
+    Ok(Gone::find_by_statement(sql.statement()).all(&tenant.write()).await?)
 }
 
 /// Writes what became of the events that a run has taken: `done`, `ignored` or `failed`.
@@ -195,7 +195,7 @@ pub async fn subscribed_until(tenant: &Tenant, ecosystem: &str, address: &str) -
     }
     let mut sql = tenant.sql("SELECT ends_at FROM webhook_subscriptions WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" AND address = ").bind(address);
-    let row = Until::find_by_statement(sql.statement()).one(tenant.read()).await?;
+    let row = Until::find_by_statement(sql.statement()).one(&tenant.read()).await?;
     Ok(row.map(|row| row.ends_at))
 }
 
@@ -219,14 +219,14 @@ pub async fn last_received(tenant: &Tenant) -> Result<BTreeMap<String, DateTime<
     }
     let mut sql = tenant.sql("SELECT ecosystem, MAX(received_at) AS at FROM webhook_events WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" GROUP BY ecosystem");
-    let rows = Last::find_by_statement(sql.statement()).all(tenant.read()).await?;
+    let rows = Last::find_by_statement(sql.statement()).all(&tenant.read()).await?;
     Ok(rows.into_iter().map(|row| (row.ecosystem, row.at)).collect())
 }
 
 /// The event of this id.
 pub async fn by_event_id(tenant: &Tenant, ecosystem: &str, event_id: &str) -> Result<Option<WebhookEvent>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::Ecosystem.eq(ecosystem));
-    Ok(query.filter(Column::EventId.eq(event_id)).one(tenant.read()).await?)
+    Ok(query.filter(Column::EventId.eq(event_id)).one(&tenant.read()).await?)
 }
 
 /// How many events there are in each state.
@@ -238,6 +238,6 @@ pub async fn count_by_state(tenant: &Tenant, ecosystem: &str) -> Result<BTreeMap
     }
     let mut sql = tenant.sql("SELECT state, COUNT(*) AS events FROM webhook_events WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND ecosystem = ").bind(ecosystem).push(" GROUP BY state");
-    let rows = Count::find_by_statement(sql.statement()).all(tenant.read()).await?;
+    let rows = Count::find_by_statement(sql.statement()).all(&tenant.read()).await?;
     Ok(rows.into_iter().map(|row| (row.state, row.events)).collect())
 }

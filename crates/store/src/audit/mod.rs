@@ -66,7 +66,7 @@ pub async fn list(
             .filter(Condition::any().add(Column::Timestamp.lt(at)).add(Column::Id.lt(id)));
     }
     let query = query.order_by_desc(Column::Timestamp).order_by_desc(Column::Id).limit(limit + 1);
-    let rows = query.all(tenant.read()).await?;
+    let rows = query.all(&tenant.read()).await?;
     Ok(page(rows, limit, |row| encode_cursor(row.timestamp, &row.id.to_string())))
 }
 
@@ -106,21 +106,21 @@ pub(crate) fn page<T>(mut rows: Vec<T>, limit: u64, cursor: impl Fn(&T) -> Strin
 /// One call.
 pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<tool_executions::Model>> {
     use tool_executions::{Column, Entity};
-    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?)
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?)
 }
 
 /// The requests to vendors that belong to a call, in order.
 pub async fn api_calls_of(tenant: &Tenant, execution_id: Uuid) -> Result<Vec<api_calls::Model>> {
     use api_calls::{Column, Entity};
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::ExecutionId.eq(execution_id));
-    Ok(query.order_by_asc(Column::Timestamp).order_by_asc(Column::Id).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::Timestamp).order_by_asc(Column::Id).all(&tenant.read()).await?)
 }
 
 /// The events that belong to a call, in order.
 pub async fn events_of(tenant: &Tenant, execution_id: Uuid) -> Result<Vec<audit_events::Model>> {
     use audit_events::{Column, Entity};
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::ExecutionId.eq(execution_id));
-    Ok(query.order_by_asc(Column::Timestamp).order_by_asc(Column::Id).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::Timestamp).order_by_asc(Column::Id).all(&tenant.read()).await?)
 }
 
 /// Events, newest first; of one kind if `event` names it.
@@ -141,7 +141,7 @@ pub async fn events(
             .filter(Condition::any().add(Column::Timestamp.lt(at)).add(Column::Id.lt(id)));
     }
     let query = query.order_by_desc(Column::Timestamp).order_by_desc(Column::Id).limit(limit + 1);
-    let rows = query.all(tenant.read()).await?;
+    let rows = query.all(&tenant.read()).await?;
     Ok(page(rows, limit, |row| encode_cursor(row.timestamp, &row.id.to_string())))
 }
 
@@ -159,17 +159,17 @@ pub async fn open_intents(
     }
     sql.push(" AND NOT EXISTS (SELECT 1 FROM tool_executions e WHERE e.id = i.execution_id)");
     sql.push(" ORDER BY timestamp DESC").limit(limit as i64);
-    Ok(audit_events::Entity::find().from_raw_sql(sql.statement()).all(tenant.read()).await?)
+    Ok(audit_events::Entity::find().from_raw_sql(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// Every writer there has been, oldest first.
 pub async fn writers(system: &System) -> Result<Vec<Position>> {
-    let rows = audit_writers::Entity::find().order_by_asc(audit_writers::Column::StartedAt).all(system.read()).await?;
+    let rows = audit_writers::Entity::find().order_by_asc(audit_writers::Column::StartedAt).all(&system.read()).await?;
     Ok(rows.into_iter().map(position).collect())
 }
 
 pub(crate) async fn writer(system: &System, writer: Uuid) -> Result<Option<Position>> {
-    Ok(audit_writers::Entity::find_by_id(writer).one(system.read()).await?.map(position))
+    Ok(audit_writers::Entity::find_by_id(writer).one(&system.read()).await?.map(position))
 }
 
 fn position(row: audit_writers::Model) -> Position {

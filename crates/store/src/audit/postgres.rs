@@ -7,11 +7,14 @@ use sqlx::{Arguments, AssertSqlSafe, Encode, Executor, Postgres, Type};
 
 use super::write::Linked;
 use crate::chain::{ApiCall, Canonical, Event, Execution, Link, Record};
+use crate::wall::FOR_EVERYBODY;
 use crate::{Result, StoreError};
 
 /// The server gives a statement up before the writer does, so that it is over when the writer looks what became of it.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<()> {
     connection.execute("SET statement_timeout = '8s'").await?;
+    // It writes the records of all tenants, each in one batch with the others.
+    connection.execute(FOR_EVERYBODY).await?;
     Ok(())
 }
 

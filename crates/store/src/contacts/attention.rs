@@ -58,7 +58,7 @@ pub async fn walk(tenant: &Tenant, after: i64, limit: u64) -> Result<Vec<Brief>>
     );
     sql.bind(tenant.id()).push(" AND c.deleted_at IS NULL AND c.id > ").bind(after);
     sql.push(" ORDER BY c.id").limit(limit as i64);
-    Ok(Brief::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Brief::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// What the importance of a contact is computed from, and what it is now.
@@ -81,7 +81,7 @@ pub async fn scored(tenant: &Tenant, after: i64, limit: u64) -> Result<Vec<Score
     );
     sql.bind(tenant.id()).push(" AND c.deleted_at IS NULL AND c.id > ").bind(after);
     sql.push(" ORDER BY c.id").limit(limit as i64);
-    Ok(Scored::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Scored::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// When a contact of some importance has waited too long.
@@ -101,11 +101,11 @@ pub async fn waiting(tenant: &Tenant, rules: &[Patience], limit: u64) -> Result<
     }
     let mut sql = tenant.sql("SELECT COUNT(*) AS contacts");
     too_long(&mut sql, tenant, rules);
-    let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
+    let count = Count::find_by_statement(sql.statement()).one(&tenant.read()).await?;
     let mut sql = tenant.sql("SELECT ");
     too_long(sql.push(ContactRow::COLUMNS), tenant, rules);
     sql.push(" ORDER BY c.importance DESC, x.last_interaction NULLS FIRST, c.id DESC").limit(limit as i64);
-    let rows = ContactRow::find_by_statement(sql.statement()).all(tenant.read()).await?;
+    let rows = ContactRow::find_by_statement(sql.statement()).all(&tenant.read()).await?;
     Ok((rows, count.map_or(0, |count| count.contacts.max(0) as u64)))
 }
 

@@ -105,7 +105,7 @@ pub async fn count(tenant: &Tenant, filter: &Filter) -> Result<u64> {
         sql.push(CONTEXT);
     }
     conditions(sql.push(" WHERE "), tenant, filter);
-    let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
+    let count = Count::find_by_statement(sql.statement()).one(&tenant.read()).await?;
     Ok(count.map_or(0, |count| count.contacts.max(0) as u64))
 }
 
@@ -122,7 +122,7 @@ pub async fn count_to(tenant: &Tenant, filter: &Filter, most: u64) -> Result<u64
     }
     conditions(sql.push(" WHERE "), tenant, filter);
     sql.limit(most as i64).push(") AS counted");
-    let count = Count::find_by_statement(sql.statement()).one(tenant.read()).await?;
+    let count = Count::find_by_statement(sql.statement()).one(&tenant.read()).await?;
     Ok(count.map_or(0, |count| count.contacts.max(0) as u64))
 }
 
@@ -135,7 +135,7 @@ async fn listed(tenant: &Tenant, filter: &Filter, limit: u64, cursor: Option<&st
         after(&mut sql, filter.order, cursor)?;
     }
     sql.push(" ORDER BY ").push(column).push(" DESC NULLS LAST, c.id DESC").limit(limit as i64 + 1);
-    let rows = ContactRow::find_by_statement(sql.statement()).all(tenant.read()).await?;
+    let rows = ContactRow::find_by_statement(sql.statement()).all(&tenant.read()).await?;
     Ok(page(rows, limit, |row| match filter.order.key(row) {
         Some(key) => format!("{key}_{}", row.id),
         None => format!("none_{}", row.id),

@@ -104,7 +104,7 @@ pub struct Stats {
 
 /// One contact with all that the vendor said of it.
 pub async fn get(tenant: &Tenant, id: i64) -> Result<Option<Contact>> {
-    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?)
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?)
 }
 
 /// The same, by the vendor's id.
@@ -113,7 +113,7 @@ pub async fn by_vendor_id(tenant: &Tenant, ecosystem: &str, vendor_id: &str) -> 
         .filter(Column::TenantId.eq(tenant.id()))
         .filter(Column::Ecosystem.eq(ecosystem))
         .filter(Column::VendorId.eq(vendor_id));
-    Ok(query.one(tenant.read()).await?)
+    Ok(query.one(&tenant.read()).await?)
 }
 
 /// Our ids of these contacts of the vendor; those that are not here are left out.
@@ -125,7 +125,7 @@ pub async fn ids_by_vendor_id(tenant: &Tenant, ecosystem: &str, vendor_ids: &[&s
     }
     let mut sql = tenant.sql("SELECT c.id, c.vendor_id");
     sql.push_from_vendor_ids("contacts", tenant.id(), ecosystem, vendor_ids, false);
-    let rows = Known::find_by_statement(sql.statement()).all(tenant.read()).await?;
+    let rows = Known::find_by_statement(sql.statement()).all(&tenant.read()).await?;
     Ok(rows.into_iter().map(|row| (row.vendor_id, row.id)).collect())
 }
 
@@ -134,7 +134,7 @@ pub async fn rows(tenant: &Tenant, ids: &[i64]) -> Result<Vec<ContactRow>> {
     let mut sql = tenant.sql("SELECT ");
     sql.push(ContactRow::COLUMNS).push(" FROM contacts c JOIN contact_context x ON x.contact_id = c.id");
     sql.push(" WHERE ").of_tenant("c.tenant_id", tenant.id()).push(" AND c.id").among_ids(ids);
-    Ok(ContactRow::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(ContactRow::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// Counts over one ecosystem's contacts, or over all.
@@ -152,6 +152,6 @@ pub async fn stats(tenant: &Tenant, ecosystem: Option<&str>) -> Result<Stats> {
     }
     // Without rows the sums are NULL.
     sql.push(" HAVING COUNT(*) > 0");
-    let stats = Stats::find_by_statement(sql.statement()).one(tenant.read()).await?;
+    let stats = Stats::find_by_statement(sql.statement()).one(&tenant.read()).await?;
     Ok(stats.unwrap_or(Stats { contacts: 0, deleted: 0, with_email: 0, with_phone: 0, last_synced: None }))
 }

@@ -131,7 +131,7 @@ async fn candidates(tenant: &Tenant, filter: &Filter, demand: &Demand) -> Result
     conditions(sql.push(" AND "), tenant, filter);
     sql.limit(demand.most);
     let sql = with_context(sql, filter);
-    Ok(Candidate::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Candidate::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 fn with_context(sql: Sql, filter: &Filter) -> Sql {

@@ -6,12 +6,13 @@ use sea_orm::{DbBackend, FromQueryResult};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use sqlx::{Connection, Executor};
 
 use super::strings;
 use crate::chain::canonical_json;
 use crate::postgres::LONG_LIST;
 use crate::text::{clean, clean_option, digits, folded, merged};
-use crate::{Backend, Result, Tenant, Tx, micros, nicknames};
+use crate::{Backend, Result, Tenant, Tx, micros, nicknames, wall};
 
 /// A contact as a connector read it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -285,11 +286,10 @@ async fn mark_seen(
 /// Sorts what a sync has written into PostgreSQL's search index, where it waits in a list that every search reads
 /// through. Call it at the end of a sync.
 pub async fn settle_search(tenant: &Tenant) -> Result<()> {
-    let sql = tenant.sql("SELECT gin_clean_pending_list('contacts_search'::regclass)");
-    if sql.backend() == DbBackend::Postgres {
-        tenant.write().execute_raw(sql.statement()).await?;
-    }
-    Ok(())
+    // Only the table's owner may, which the pool's connections are not where a wall stands.
+    let Some(mut connection) = wall::connect(tenant.store().inner()).await? else { return Ok(()) };
+    connection.execute("SELECT gin_clean_pending_list('contacts_search'::regclass)").await?;
+    Ok(connection.close().await?)
 }
 
 /// Sets the importance of contacts whose score has changed by the passing of time.

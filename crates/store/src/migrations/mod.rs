@@ -70,6 +70,8 @@ impl MigratorTrait for Migrator {
                 "UPDATE api_keys SET scopes = scopes || '[\"destroy\"]'::jsonb WHERE scopes @> '[\"write\"]'::jsonb"
                     .to_owned(),
         }));
+        all.push(same("m0100_tenants", include_str!("tenants.sql")));
+        all.push(same("m0101_budgets", include_str!("budgets.sql")));
         all.push(same("m0110_messages", &with_whole_rows(include_str!("messages.sql"))));
         all.push(same("m0111_approval_plans", include_str!("approval_plans.sql")));
         all.push(same("m0112_exposures", include_str!("exposures.sql")));

@@ -20,7 +20,7 @@ pub struct ClientRow {
 pub async fn client(system: &System, id: &str) -> Result<Option<ClientRow>> {
     let mut sql = system.sql("SELECT * FROM oauth_clients WHERE client_id = ");
     sql.bind(id);
-    Ok(ClientRow::find_by_statement(sql.statement()).one(system.read()).await?)
+    Ok(ClientRow::find_by_statement(sql.statement()).one(&system.read()).await?)
 }
 
 /// Stores a registration, or takes the place of the one before. `fetched`: it came from the document at its id.

@@ -77,7 +77,7 @@ pub async fn put_unless_revoked(system: &System, kind: Kind, record: &Record) ->
 pub async fn take(system: &System, kind: Kind, id: &str) -> Result<Option<Record>> {
     let mut sql = system.sql("DELETE FROM oauth_records WHERE kind = ");
     sql.bind(kind.as_str()).push(" AND id = ").bind(id).push(" RETURNING *");
-    Ok(Record::find_by_statement(sql.statement()).one(system.write()).await?)
+    Ok(Record::find_by_statement(sql.statement()).one(&system.write()).await?)
 }
 
 pub async fn remove(system: &System, kind: Kind, id: &str) -> Result<()> {
@@ -111,14 +111,14 @@ pub async fn swap_consent(system: &System, expected: Option<&str>, record: &Reco
 /// Every consent of a person.
 pub async fn consents_of(system: &System, subject: &str) -> Result<Vec<Record>> {
     let sql = select(system, Kind::Consent, "subject", subject);
-    Ok(Record::find_by_statement(sql.statement()).all(system.read()).await?)
+    Ok(Record::find_by_statement(sql.statement()).all(&system.read()).await?)
 }
 
 /// Every consent of a tenant's people, the newest first.
 pub async fn consents(tenant: &Tenant) -> Result<Vec<Record>> {
     let mut sql = tenant.sql("SELECT * FROM oauth_records WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND kind = ").bind(Kind::Consent.as_str()).push(" ORDER BY established DESC, id");
-    Ok(Record::find_by_statement(sql.statement()).all(tenant.read()).await?)
+    Ok(Record::find_by_statement(sql.statement()).all(&tenant.read()).await?)
 }
 
 /// Notes that a client used its consent, at most once a minute.
@@ -165,7 +165,7 @@ fn select_consent(system: &System, client: &str, subject: &str) -> Sql {
 }
 
 async fn one(system: &System, sql: Sql) -> Result<Option<Record>> {
-    Ok(Record::find_by_statement(sql.statement()).one(system.read()).await?)
+    Ok(Record::find_by_statement(sql.statement()).one(&system.read()).await?)
 }
 
 async fn write(on: &impl ConnectionTrait, system: &System, kind: Kind, record: &Record) -> Result<()> {

@@ -66,7 +66,7 @@ struct Owner {
 pub async fn tenant_of_family(system: &System, family: &str) -> Result<Option<String>> {
     let mut sql = system.sql("SELECT tenant_id FROM oauth_revocations WHERE kind = 'family' AND name = ");
     sql.bind(family);
-    let found = Owner::find_by_statement(sql.statement()).one(system.read()).await?;
+    let found = Owner::find_by_statement(sql.statement()).one(&system.read()).await?;
     Ok(found.map(|found| found.tenant_id).filter(|tenant| !tenant.is_empty()))
 }
 

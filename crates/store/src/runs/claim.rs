@@ -86,7 +86,7 @@ pub async fn next_due(system: &System, now: DateTime<Utc>) -> Result<Option<Date
          WHERE state IN ('queued', 'parked', 'running') AND state = 'running' AND due_at <= ",
     );
     sql.bind(micros(now)).push(") AS waiting");
-    Ok(Next::find_by_statement(sql.statement()).one(system.read()).await?.and_then(|next| next.at))
+    Ok(Next::find_by_statement(sql.statement()).one(&system.read()).await?.and_then(|next| next.at))
 }
 
 /// How many runs of all tenants could be worked on now.
@@ -97,7 +97,7 @@ pub async fn count_due(system: &System, now: DateTime<Utc>) -> Result<i64> {
     }
     let mut sql = system.sql("SELECT COUNT(*) AS runs FROM runs WHERE state IN ('queued', 'parked', 'running')");
     sql.push(" AND state <> 'running' AND due_at <= ").bind(micros(now));
-    Ok(Count::find_by_statement(sql.statement()).one(system.read()).await?.map_or(0, |count| count.runs))
+    Ok(Count::find_by_statement(sql.statement()).one(&system.read()).await?.map_or(0, |count| count.runs))
 }
 
 /// Keeps the lease for another while. False: it is no longer ours; stop.
@@ -105,14 +105,14 @@ pub async fn heartbeat(system: &System, lease: Lease, now: DateTime<Utc>, length
     let now = micros(now);
     let mut sql = system.sql("UPDATE runs SET heartbeat_at = ");
     sql.bind(now).push(", lease_until = ").bind(now + length);
-    changed(system.write(), fenced(sql, lease)).await
+    changed(&system.write(), fenced(sql, lease)).await
 }
 
 /// The run is done.
 pub async fn finish(system: &System, lease: Lease, output: &Value, now: DateTime<Utc>) -> Result<bool> {
     let mut sql = system.sql("UPDATE runs SET state = 'done', error = NULL, output = ");
     sql.bind_json(Some(canonical_json(output))).push(", finished_at = ").bind(micros(now));
-    changed(system.write(), released(sql, lease)).await
+    changed(&system.write(), released(sql, lease)).await
 }
 
 /// The run has failed and will not be tried again.
@@ -129,14 +129,14 @@ async fn end(system: &System, lease: Lease, state: &str, error: &str, now: DateT
     let mut sql = system.sql("UPDATE runs SET state = ");
     sql.bind(state).push(", error = ").bind(crate::text::clean(error).into_owned());
     sql.push(", finished_at = ").bind(micros(now));
-    changed(system.write(), released(sql, lease)).await
+    changed(&system.write(), released(sql, lease)).await
 }
 
 /// The attempt failed; the run is due again at `due_at`. The attempt stays counted.
 pub async fn retry(system: &System, lease: Lease, error: &str, due_at: DateTime<Utc>) -> Result<bool> {
     let mut sql = system.sql("UPDATE runs SET state = 'queued', error = ");
     sql.bind(crate::text::clean(error).into_owned()).push(", due_at = ").bind(micros(due_at));
-    changed(system.write(), released(sql, lease)).await
+    changed(&system.write(), released(sql, lease)).await
 }
 
 /// The run waits until `due_at`, or until the signal `waiting_for` arrives; one that has arrived already makes it due at
@@ -148,7 +148,7 @@ pub async fn park(
     waiting_for: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let tx = system.store().begin().await?;
+    let tx = system.begin().await?;
     lock(&tx, system, lease.run_id).await?;
     let mut sql = system.sql("UPDATE runs SET state = 'parked', attempts = attempts - 1, error = NULL, due_at = ");
     match waiting_for {

@@ -91,13 +91,13 @@ pub async fn enqueue_in(tx: &Tx, run: NewRun, now: DateTime<Utc>) -> Result<Enqu
 
 /// One run.
 pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<Run>> {
-    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(tenant.read()).await?)
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?)
 }
 
 /// The run with this unique key.
 pub async fn by_unique_key(tenant: &Tenant, key: &str) -> Result<Option<Run>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::UniqueKey.eq(key));
-    Ok(query.one(tenant.read()).await?)
+    Ok(query.one(&tenant.read()).await?)
 }
 
 /// Which runs are asked for.
@@ -123,7 +123,7 @@ pub async fn list(tenant: &Tenant, filter: &RunFilter, limit: u64, cursor: Optio
             .filter(Condition::any().add(Column::CreatedAt.lt(at)).add(Column::Id.lt(id)));
     }
     let query = query.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id).limit(limit + 1);
-    let rows = query.all(tenant.read()).await?;
+    let rows = query.all(&tenant.read()).await?;
     Ok(page(rows, limit, |row| encode_cursor(row.created_at, &row.id.to_string())))
 }
 
@@ -136,7 +136,7 @@ pub async fn count_by_state(tenant: &Tenant) -> Result<BTreeMap<String, i64>> {
     }
     let mut sql = tenant.sql("SELECT state, COUNT(*) AS runs FROM runs WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" GROUP BY state");
-    let rows = Count::find_by_statement(sql.statement()).all(tenant.read()).await?;
+    let rows = Count::find_by_statement(sql.statement()).all(&tenant.read()).await?;
     Ok(rows.into_iter().map(|row| (row.state, row.runs)).collect())
 }
 
@@ -146,7 +146,7 @@ pub async fn cancel(tenant: &Tenant, id: Uuid, now: DateTime<Utc>) -> Result<boo
         tenant.sql("UPDATE runs SET state = 'cancelled', lease_token = NULL, lease_until = NULL, finished_at = ");
     sql.bind(micros(now)).push(" WHERE id = ").bind(id).push(" AND tenant_id = ").bind(tenant.id());
     sql.push(" AND state IN ('queued', 'parked', 'running')");
-    changed(tenant.write(), sql).await
+    changed(&tenant.write(), sql).await
 }
 
 /// Puts a run that failed or died back into the queue with all its attempts. False: it is not one of these.
@@ -154,7 +154,7 @@ pub async fn requeue(tenant: &Tenant, id: Uuid, now: DateTime<Utc>) -> Result<bo
     let mut sql = tenant.sql("UPDATE runs SET state = 'queued', attempts = 0, finished_at = NULL, due_at = ");
     sql.bind(micros(now)).push(" WHERE id = ").bind(id).push(" AND tenant_id = ").bind(tenant.id());
     sql.push(" AND state IN ('failed', 'dead')");
-    changed(tenant.write(), sql).await
+    changed(&tenant.write(), sql).await
 }
 
 /// Removes what ended before, with its steps and signals.

@@ -25,7 +25,7 @@ pub struct StepResult {
 /// Records a step under the lease. False: the lease is no longer ours, and nothing was recorded. A step that is done
 /// lets the run's attempts begin anew, so that they count the attempts without any progress.
 pub async fn put_step(system: &System, lease: Lease, step: &str, result: StepResult) -> Result<bool> {
-    let tx = system.store().begin().await?;
+    let tx = system.begin().await?;
     let mut sql = system.sql("UPDATE runs SET attempts = CASE WHEN ");
     sql.bind(result.state == "done").push(" THEN 1 ELSE attempts END WHERE id = ").bind(lease.run_id);
     sql.push(" AND state = 'running' AND lease_token = ").bind(lease.token);
@@ -53,7 +53,7 @@ pub async fn put_step(system: &System, lease: Lease, step: &str, result: StepRes
 pub async fn steps(tenant: &Tenant, run_id: Uuid) -> Result<Vec<run_steps::Model>> {
     use run_steps::{Column, Entity};
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::RunId.eq(run_id));
-    Ok(query.order_by_asc(Column::Step).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::Step).all(&tenant.read()).await?)
 }
 
 /// Sends a message to a run and wakes it if it is parked. The first message of a name counts. False: the tenant has no
@@ -82,5 +82,5 @@ pub async fn signal(tenant: &Tenant, run_id: Uuid, name: &str, payload: &Value, 
 pub async fn signals(tenant: &Tenant, run_id: Uuid) -> Result<Vec<run_signals::Model>> {
     use run_signals::{Column, Entity};
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id())).filter(Column::RunId.eq(run_id));
-    Ok(query.order_by_asc(Column::ReceivedAt).all(tenant.read()).await?)
+    Ok(query.order_by_asc(Column::ReceivedAt).all(&tenant.read()).await?)
 }

@@ -11,7 +11,7 @@ const NOTIFY: &str = "SELECT pg_notify('enterprise_mcp_runs', '')";
 /// Tells the workers of all replicas to look for due runs.
 pub async fn notify(store: &Store) -> Result<()> {
     if store.db_backend() == DbBackend::Postgres {
-        store.write().execute_unprepared(NOTIFY).await?;
+        store.shared().execute_unprepared(NOTIFY).await?;
     }
     Ok(())
 }
