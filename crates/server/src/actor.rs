@@ -145,7 +145,7 @@ pub struct Actor {
     pub correlation: Option<String>,
 }
 
-/// The one tenant of an installation for a single business.
+/// The tenant of an installation for a single business, and of who runs an installation for several.
 pub const DEFAULT_TENANT: &str = "default";
 
 impl Actor {
@@ -205,6 +205,11 @@ impl Actor {
     pub fn of_record(record: &serde_json::Value, tenant: &str) -> Option<Actor> {
         let actor: Actor = serde::Deserialize::deserialize(record).ok()?;
         Some(Actor { tenant: tenant.into(), scopes: vec![Scope::Read, Scope::Write, Scope::Destroy], ..actor })
+    }
+
+    /// The same caller, of another business.
+    pub fn of(self, tenant: &str) -> Actor {
+        Actor { tenant: tenant.to_owned(), ..self }
     }
 
     pub fn may(&self, scope: Scope) -> bool {

@@ -19,6 +19,7 @@ mod problem;
 mod run;
 mod session;
 mod step_up;
+mod tenants;
 mod tools;
 mod webhooks;
 mod welcome;
@@ -94,6 +95,8 @@ fn keyed(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router<Arc<App>> {
         .route("/api/v1/people/{id}", patch(people::change))
         .route("/api/v1/people/{id}/link", post(people::reset))
         .route("/api/v1/people/{id}/second-factor", delete(people::remove_second_factor))
+        .route("/api/v1/tenants", get(tenants::list).post(tenants::create))
+        .route("/api/v1/tenants/{id}", patch(tenants::change))
         .route("/api/v1/policy/rules", get(policy::list))
         .route("/api/v1/policy/rules/{name}", put(policy::set).delete(policy::remove))
         .route("/api/v1/policy/test", post(policy::test))
@@ -101,6 +104,8 @@ fn keyed(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router<Arc<App>> {
         .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route("/api/v1/clients", get(clients::list))
         .route("/api/v1/clients/{id}", delete(clients::revoke))
+        .route("/api/v1/policy/budgets", get(policy::list_budgets))
+        .route("/api/v1/policy/budgets/{name}", put(policy::set_budget).delete(policy::remove_budget))
         .nest("/mcp", mcp.layer(from_fn_with_state(app.clone(), step_up::ask)).layer(from_fn(guard::accept_both)))
         .layer(from_fn_with_state(app.clone(), guard::limit_rate))
         .layer(from_fn_with_state(app.clone(), guard::authenticate))

@@ -18,12 +18,14 @@ use crate::api::Trusted;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connections::{Connections, Outside, Shared};
+use crate::connections::{Everybodys, Outside, Shared};
 use crate::identity::Passwords;
 use crate::identity::keys::KeyCache;
 use crate::identity::oauth::OAuth;
 use crate::policy::Policy;
+use crate::policy::budgets::Budgets;
 use crate::runs::Runs;
+use crate::tenants::{self, Tenants};
 use crate::tools::Catalogue;
 use crate::vault::Vault;
 use crate::{approvals, brain, connections, containment, decisions, housekeeping, sync, system, webhooks};
@@ -37,7 +39,10 @@ pub struct App {
     pub tools: Catalogue,
     pub policy: Policy,
     pub contained: containment::Noted,
-    pub connections: Connections,
+    pub budgets: Budgets,
+    /// Of each tenant.
+    pub connections: Everybodys,
+    pub tenants: Tenants,
     pub runs: Runs,
     pub syncs: sync::Gates,
     pub webhooks: webhooks::Intake,
@@ -47,6 +52,8 @@ pub struct App {
     pub oauth: Option<OAuth>,
     pub vault: Arc<Vault>,
     pub limiter: Limiter,
+    /// Calls of a whole tenant.
+    pub tenant_limiter: Limiter,
     /// Attempts to sign in, by address.
     pub attempts: Limiter,
     pub trusted: Trusted,
@@ -73,8 +80,10 @@ pub struct Parts {
 impl App {
     /// Opens everything that an installation needs. Nothing runs by itself until [`App::start`].
     pub async fn open(config: Config, parts: Parts) -> Result<Arc<App>> {
-        let options = OpenOptions { migrate: true, exclusive: parts.exclusive, ..OpenOptions::default() };
+        let wall = config.tenants.wall.into();
+        let options = OpenOptions { migrate: true, exclusive: parts.exclusive, wall, ..OpenOptions::default() };
         let store = Store::open(&config.database_url(), options).await.map_err(unopened)?;
+        tenants::ensure_own(&store, &config, parts.clock.now()).await?;
         let audit = Audit::start(store.clone(), parts.clock.clone(), config.audit.store_responses);
         let sandbox = start_sandbox(&config, &parts.clock).await?;
         let vault = Arc::new(Vault::new(&config, &parts.clock)?);
@@ -82,7 +91,7 @@ impl App {
         let outside = Outside {
             client: http.clone(),
             settings: parts.outbound,
-            observer: audit.observer(DEFAULT_TENANT),
+            observer: audit.observers().of(DEFAULT_TENANT),
             shared: Shared::on(&store, &parts.clock),
             tenant: store.tenant(DEFAULT_TENANT),
             vault: vault.clone(),
@@ -91,12 +100,15 @@ impl App {
         let oauth = OAuth::new(&config, &store, &parts.clock)?;
         let (connectors, policy) = (connectors::all(), Policy::new(&config.policy)?);
         let tools = Catalogue::new(&connectors, built_in())?;
-        let connections = Connections::new(connectors, &config, &sandbox, outside).await?;
+        let connections = Everybodys::new(connectors, &config, &sandbox, outside, audit.observers()).await?;
         let runs = Runs::new(store.clone(), parts.clock.clone(), crate::runs::Settings::default());
         let app = Arc::new(App {
             policy,
             contained: containment::Noted::default(),
+            budgets: Budgets::default(),
             limiter: Limiter::new(config.server.calls_per_minute),
+            tenant_limiter: Limiter::new(config.tenants.calls_per_minute),
+            tenants: Tenants::default(),
             webhooks: webhooks::Intake::new(&config.webhooks),
             trusted: Trusted::new(&config.server),
             attempts: Limiter::new(ATTEMPTS_A_MINUTE),
@@ -123,14 +135,16 @@ impl App {
         webhooks::register(&app);
         approvals::register(&app);
         housekeeping::register(&app);
-        connections::notice_changed_accounts(&app).await?;
+        connections::notice_changed_accounts(&app, app.connections.own()).await?;
         Ok(app)
     }
 
     /// Starts what works by itself: the runs, and the schedules that feed them.
     pub async fn start(self: &Arc<App>) -> Result<()> {
         housekeeping::schedule(self).await?;
-        sync::schedule(self).await?;
+        for connections in tenants::connections(self).await? {
+            sync::schedule(self, &connections).await?;
+        }
         self.runs.start(self.shutdown.clone());
         Ok(())
     }
@@ -157,7 +171,8 @@ fn built_in() -> Vec<(&'static str, sdk::Tool<crate::calls::Scope>)> {
     tools
 }
 
-async fn start_sandbox(config: &Config, clock: &Clock) -> Result<Sandbox> {
+/// The built-in business of one tenant, behind a port of its own.
+pub(crate) async fn start_sandbox(config: &Config, clock: &Clock) -> Result<Sandbox> {
     let mut options = sandbox::Options::new(clock.now());
     options.enforce_limits = false;
     options.seed = config.sandbox.seed;

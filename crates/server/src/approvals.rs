@@ -29,7 +29,7 @@ use crate::runs::New;
 use crate::tools::Entry;
 
 use execute::EXECUTE;
-pub use execute::tidy;
+pub use execute::{expire, tidy};
 pub use modify::modify;
 
 /// How long an approval waits for a person, unless configured.

@@ -18,7 +18,7 @@ use store::chain::{ApiCall, Canonical, Event, Execution, Record};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::actor::{Actor, DEFAULT_TENANT};
+use crate::actor::Actor;
 use crate::clock::Clock;
 
 /// How often a database that was away is looked for.
@@ -83,13 +83,9 @@ impl Audit {
         self.commit(Record::Event(record)).await
     }
 
-    /// Notes every request to a vendor, for the connections of one tenant.
-    pub fn observer(&self, tenant: &str) -> Observer {
-        let (queue, clock, tenant) = (self.queue.clone(), self.clock.clone(), tenant.to_owned());
-        Arc::new(move |attempt| {
-            // The queue is gone only after the audit was closed, when nothing is sent any more.
-            let _ = queue.send(Entry::Note(Record::ApiCall(api_call(&tenant, &clock, attempt))));
-        })
+    /// Makes what notes every request to a vendor.
+    pub fn observers(&self) -> Observers {
+        Observers { queue: self.queue.clone(), clock: self.clock.clone() }
     }
 
     /// Why records cannot be written, while they cannot.
@@ -110,8 +106,8 @@ impl Audit {
     }
 
     /// Gives every effect that was intended and never completed its record: its outcome is unknown.
-    pub async fn finish_interrupted(&self) -> Result<()> {
-        let tenant = self.store.tenant(DEFAULT_TENANT);
+    pub async fn finish_interrupted(&self, tenant: &str) -> Result<()> {
+        let tenant = self.store.tenant(tenant);
         let now = self.clock.now();
         // Somebody may still be working on a young one: another replica, or a command beside us.
         let (since, before) = (now - chrono::Duration::days(7), now - chrono::Duration::minutes(2));
@@ -128,6 +124,23 @@ impl Audit {
         let refused = || Error::unavailable("the audit cannot be written, so nothing was done");
         self.queue.send(Entry::Awaited(record, done)).map_err(|_| refused())?;
         if wait.await.unwrap_or(false) { Ok(()) } else { Err(refused()) }
+    }
+}
+
+/// Makes observers, one for the connections of each tenant.
+#[derive(Clone)]
+pub struct Observers {
+    queue: mpsc::UnboundedSender<Entry>,
+    clock: Clock,
+}
+
+impl Observers {
+    pub fn of(&self, tenant: &str) -> Observer {
+        let (queue, clock, tenant) = (self.queue.clone(), self.clock.clone(), tenant.to_owned());
+        Arc::new(move |attempt| {
+            // The queue is gone only after the audit was closed, when nothing is sent any more.
+            let _ = queue.send(Entry::Note(Record::ApiCall(api_call(&tenant, &clock, attempt))));
+        })
     }
 }
 

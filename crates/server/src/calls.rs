@@ -23,8 +23,8 @@ use uuid::Uuid;
 use crate::actor::Actor;
 use crate::app::App;
 use crate::approvals::{self, Pending};
-use crate::connections::Connected;
-use crate::policy::{Decision, Question};
+use crate::connections::{Connected, Connections};
+use crate::policy::{Decision, Question, budgets};
 use crate::tools::{Entry, Run};
 use crate::{containment, decisions};
 
@@ -99,6 +99,8 @@ pub struct Scope {
     pub app: Arc<App>,
     pub actor: Actor,
     pub tenant: store::Tenant,
+    /// Those of the tenant.
+    pub connections: Arc<Connections>,
     pub now: DateTime<Utc>,
     pub execution: Uuid,
     pub progress: Progress,
@@ -172,7 +174,7 @@ pub fn explain(error: &Error) -> String {
 }
 
 async fn carry_out(app: Arc<App>, actor: Actor, entry: Arc<Entry>, mut request: Request, begun: Begun) -> Reply {
-    let outcome = match connection::choose(&app, &entry, &mut request).await {
+    let outcome = match reach(&app, &actor, &entry, &mut request).await {
         Ok(at) => AssertUnwindSafe(decide_and_run(&app, &actor, &entry, &request, &begun, at)).catch_unwind().await,
         Err(e) => Ok(Outcome::Failed(e)),
     };
@@ -183,6 +185,22 @@ async fn carry_out(app: Arc<App>, actor: Actor, entry: Arc<Entry>, mut request: 
         decisions::note(&app, &actor, &entry.id, begun.id, &outcome).await;
     }
     Reply { execution_id: begun.id, latency, outcome }
+}
+
+/// Which of its business's accounts the call means. A business that is disabled has none, nor anything else.
+async fn reach(app: &App, actor: &Actor, entry: &Entry, request: &mut Request) -> Result<At> {
+    app.tenants.refuse_disabled(app, &actor.tenant).await?;
+    let connections = app.connections.of(app, &actor.tenant).await?;
+    let connected = connection::choose(&connections, entry, request).await?;
+    Ok(At { connections, connected })
+}
+
+/// Where a call goes.
+#[derive(Clone)]
+struct At {
+    connections: Arc<Connections>,
+    /// None where the tool asks no vendor.
+    connected: Option<Arc<Connected>>,
 }
 
 fn defect(entry: &Entry, effect: Effect) -> Error {
@@ -205,7 +223,7 @@ async fn decide_and_run(
     entry: &Entry,
     request: &Request,
     begun: &Begun,
-    at: Option<Arc<Connected>>,
+    at: At,
 ) -> Outcome {
     let own = own(entry, &request.arguments);
     if let Err(e) = entry.validate(&own) {
@@ -216,7 +234,8 @@ async fn decide_and_run(
         // What they forbid is not known.
         Err(e) => return Outcome::Failed(e),
     };
-    let decision = app.policy.decide(&rules, &Question::of(entry, &request.arguments, actor, begun.at));
+    let question = Question::of(entry, &request.arguments, actor, begun.at);
+    let decision = app.policy.decide(&rules, &question);
     let decision = match containment::contain(app, actor, entry, &request.arguments, decision).await {
         Ok(decision) => decision,
         Err(e) => return Outcome::Failed(e),
@@ -227,7 +246,7 @@ async fn decide_and_run(
         Decision::Deny(reason) => return Outcome::Denied(reason),
         Decision::Ask(..) if request.approved.is_some() => {}
         Decision::Ask(reason, asks) => {
-            let call = plan::Call { app, actor, entry, request, begun, own: &own, at: at.as_ref() };
+            let call = plan::Call { app, actor, entry, request, begun, own: &own, at: &at };
             let plan = match plan::told(call).await {
                 Ok(plan) => plan,
                 // It cannot succeed, so nobody has to decide it.
@@ -238,11 +257,16 @@ async fn decide_and_run(
             return asked.map_or_else(Outcome::Failed, Outcome::Pending);
         }
     }
-    let call = plan::Call { app, actor, entry, request, begun, own: &own, at: at.as_ref() };
+    let call = plan::Call { app, actor, entry, request, begun, own: &own, at: &at };
     if let Some(approved) = &request.approved
         && let Err(e) = plan::still_holds(call, approved).await
     {
         return Outcome::Failed(e);
+    }
+    match budgets::take(app, &question, request.approval()).await {
+        Ok(None) => {}
+        Ok(Some(reason)) => return Outcome::Denied(reason),
+        Err(e) => return Outcome::Failed(e),
     }
     if begun.effect.is_outward()
         && let Err(e) = record::intent(app, actor, entry, request, begun).await
@@ -267,18 +291,19 @@ async fn run(
     entry: &Entry,
     request: &Request,
     begun: &Begun,
-    (own, at): (Value, Option<Arc<Connected>>),
+    (own, at): (Value, At),
 ) -> Result<Done> {
     let work = async {
-        match (&entry.run, at) {
+        let connections = &at.connections;
+        match (&entry.run, &at.connected) {
             (Run::Connector(tool), Some(at)) => {
-                let asked = source::Asked { app, actor, entry, tool, own: &own, request, begun, at: &at };
+                let asked = source::Asked { app, actor, entry, tool, own: &own, request, begun, connections, at };
                 source::at_vendor(asked).await
             }
             (Run::BuiltIn(tool), _) => {
-                let scope = scope(app, actor, request, begun);
+                let scope = scope(app, actor, request, begun, connections);
                 let data = tool.run(&scope, own).await?;
-                source::of_brain(app, actor, entry, data).await
+                source::of_brain(&scope, entry, data).await
             }
             (Run::Connector(_), None) => Err(Error::internal("a vendor's tool was called without a connection")),
         }
@@ -299,8 +324,9 @@ async fn run(
     }
 }
 
-fn scope(app: &Arc<App>, actor: &Actor, request: &Request, begun: &Begun) -> Scope {
+fn scope(app: &Arc<App>, actor: &Actor, request: &Request, begun: &Begun, connections: &Arc<Connections>) -> Scope {
     Scope {
+        connections: connections.clone(),
         app: app.clone(),
         actor: actor.clone(),
         tenant: app.store.tenant(&actor.tenant),

@@ -26,6 +26,7 @@ pub struct Config {
     pub sync: Sync,
     pub webhooks: Webhooks,
     pub connections: Connections,
+    pub tenants: Tenants,
     pub policy: Policy,
     pub notifications: Notifications,
     pub oauth: OAuth,
@@ -126,6 +127,34 @@ pub struct Webhooks {
 pub struct Connections {
     /// Days before the end of a consent or a key from which its connection is shown as expiring.
     pub warn_days: u32,
+}
+
+/// Several businesses in one installation.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tenants {
+    /// Row-level security on PostgreSQL: `on`, `off`, or `auto` as soon as there is a second business.
+    pub wall: Wall,
+    /// Calls a minute of all callers of a business together; beyond it 429 with `Retry-After`.
+    pub calls_per_minute: u32,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Wall {
+    Auto,
+    On,
+    Off,
+}
+
+impl From<Wall> for store::Wall {
+    fn from(wall: Wall) -> store::Wall {
+        match wall {
+            Wall::Auto => store::Wall::Auto,
+            Wall::On => store::Wall::On,
+            Wall::Off => store::Wall::Off,
+        }
+    }
 }
 
 /// Exceptions to the default table, as patterns of tool ids (`gohighlevel.add_*`).
@@ -231,6 +260,12 @@ impl Default for OAuth {
     }
 }
 
+impl Default for Tenants {
+    fn default() -> Tenants {
+        Tenants { wall: Wall::Auto, calls_per_minute: 6_000 }
+    }
+}
+
 impl Default for Sandbox {
     fn default() -> Sandbox {
         Sandbox { seed: 1, contacts: 1206, delay_ms: 0 }
@@ -319,8 +354,8 @@ impl Config {
         if self.server.read_timeout_seconds == 0 {
             return Err(ConfigError("server.read_timeout_seconds must be at least 1".into()));
         }
-        if self.server.calls_per_minute == 0 {
-            return Err(ConfigError("server.calls_per_minute must be at least 1".into()));
+        if self.server.calls_per_minute == 0 || self.tenants.calls_per_minute == 0 {
+            return Err(ConfigError("calls_per_minute must be at least 1, of a caller and of a tenant".into()));
         }
         if self.webhooks.per_minute == 0 || self.webhooks.max_waiting == 0 {
             return Err(ConfigError("webhooks.per_minute and webhooks.max_waiting must be at least 1".into()));

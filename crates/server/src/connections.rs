@@ -1,5 +1,6 @@
 //! Connections: an authorised account at a vendor, or the sample business where there is none.
 
+mod everybody;
 mod which;
 mod connected;
 mod accounts;
@@ -22,7 +23,6 @@ use store::connections::Before;
 use store::vault::Credential;
 use store::{DEFAULT_CONNECTION, Tenant};
 
-use crate::actor::DEFAULT_TENANT;
 use crate::app::App;
 use crate::calls::Source;
 use crate::clock::Clock;
@@ -34,20 +34,24 @@ pub use connect::{Connection as NewConnection, disconnect, rotate, test};
 pub use connected::Connected;
 pub use consent::Consent;
 pub use describe::{Description, EXPIRING};
+pub use everybody::Everybodys;
 pub use shared::Shared;
 pub use which::Which;
 
 use accounts::Account;
 
-/// Every connection of this installation.
+/// Every connection of a tenant.
 pub struct Connections {
     by_ecosystem: BTreeMap<&'static str, RwLock<Vec<Arc<Connected>>>>,
     outside: Outside,
     config: Config,
     sandbox: BTreeMap<&'static str, sandbox::Account>,
+    /// The sample business of a tenant of its own; it ends with this.
+    _own_sandbox: Option<sandbox::Sandbox>,
 }
 
 /// How connections reach the outside, and where they keep what must stay.
+#[derive(Clone)]
 pub struct Outside {
     pub client: reqwest::Client,
     pub settings: Settings,
@@ -61,23 +65,27 @@ pub struct Outside {
 
 impl Connections {
     /// Connects every ecosystem that has credentials; the others answer from `sandbox`.
-    pub async fn new(
-        connectors: Vec<ErasedConnector>,
-        config: &Config,
+    async fn new(
+        connectors: &[Arc<ErasedConnector>],
+        config: Config,
         sandbox: &sandbox::Sandbox,
         outside: Outside,
     ) -> Result<Connections> {
-        refuse_unknown_sections(&connectors, config)?;
         let accounts = connectors.iter().filter_map(|connector| Some((connector.id, sandbox.account(connector.id)?)));
         let sandbox = accounts.collect();
-        let mut connections = Connections { by_ecosystem: BTreeMap::new(), outside, config: config.clone(), sandbox };
+        let by_ecosystem = BTreeMap::new();
+        let mut connections = Connections { by_ecosystem, outside, config, sandbox, _own_sandbox: None };
         for connector in connectors {
-            let id = connector.id;
-            let rows = connections.rows(id).await?;
-            let built = connections.build(Arc::new(connector), rows).await?;
-            connections.by_ecosystem.insert(id, RwLock::new(built));
+            let rows = connections.rows(connector.id).await?;
+            let built = connections.build(connector.clone(), rows).await?;
+            connections.by_ecosystem.insert(connector.id, RwLock::new(built));
         }
         Ok(connections)
+    }
+
+    /// Whose they are.
+    pub fn tenant(&self) -> &Tenant {
+        &self.outside.tenant
     }
 
     /// The connection that is meant where none is named.
@@ -252,7 +260,7 @@ const NEEDS_ATTENTION: &str = "needs_attention";
 /// Nobody has to spare the sample business.
 const FASTEST: u32 = 1_000_000;
 
-fn refuse_unknown_sections(connectors: &[ErasedConnector], config: &Config) -> Result<()> {
+fn refuse_unknown_sections(connectors: &[Arc<ErasedConnector>], config: &Config) -> Result<()> {
     let known = |name: &str| connectors.iter().any(|connector| connector.id == name);
     match config.connectors.keys().find(|name| !known(name)) {
         Some(name) => Err(Error::invalid_input(format!("[connectors.{name}]: there is no connector of this name"))),
@@ -262,36 +270,36 @@ fn refuse_unknown_sections(connectors: &[ErasedConnector], config: &Config) -> R
 
 /// After a connection has changed: the brain and the schedules follow, those of the other ecosystems too, because the
 /// sample business leaves when the first account is connected and comes back when the last one goes.
-pub async fn settle(app: &App) -> Result<()> {
-    notice_changed_accounts(app).await?;
-    sync::schedule(app).await
+pub async fn settle(app: &App, connections: &Connections) -> Result<()> {
+    notice_changed_accounts(app, connections).await?;
+    sync::schedule(app, connections).await
 }
 
 /// Puts the rows of another account away before the brain answers from them: sample rows are
 /// removed, those of another account of the business are marked deleted.
-pub async fn notice_changed_accounts(app: &App) -> Result<()> {
-    for connected in app.connections.defaults() {
-        notice_changed_account(app, &connected).await?;
+pub async fn notice_changed_accounts(app: &App, connections: &Connections) -> Result<()> {
+    for connected in connections.defaults() {
+        notice_changed_account(app, connections, &connected).await?;
     }
     Ok(())
 }
 
-async fn notice_changed_account(app: &App, connected: &Connected) -> Result<()> {
-    let tenant = app.store.tenant(DEFAULT_TENANT);
+async fn notice_changed_account(app: &App, connections: &Connections, connected: &Connected) -> Result<()> {
+    let tenant = connections.tenant();
     let ecosystem = connected.connector.id;
     let origin = match connected.source {
         // Sample rows have no place beside the business's own.
-        Source::Sample if !app.connections.is_sample() => NOWHERE.to_owned(),
+        Source::Sample if !connections.is_sample() => NOWHERE.to_owned(),
         _ => connected.origin(),
     };
-    let known = store::connections::origin(&tenant, ecosystem).await.map_err(crate::unavailable)?;
+    let known = store::connections::origin(tenant, ecosystem).await.map_err(crate::unavailable)?;
     let before = match &known {
         Some(known) if *known == origin => return Ok(()),
         None if origin == NOWHERE => return Ok(()),
         Some(known) if known.starts_with(Source::Sample.as_str()) => Before::Remove,
         _ => Before::MarkDeleted,
     };
-    let changed = store::connections::change(&tenant, ecosystem, &origin, before, app.clock.now()).await;
+    let changed = store::connections::change(tenant, ecosystem, &origin, before, app.clock.now()).await;
     changed.map_err(crate::unavailable)?;
     tracing::info!(ecosystem, account = origin, before = known, "connected to another account; the brain starts anew");
     Ok(())

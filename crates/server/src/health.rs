@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
-use crate::connections::Description;
+use crate::connections::{Connections, Description};
 
 /// The state of an installation.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -40,8 +40,8 @@ pub struct SyncState {
     pub every_minutes: u32,
 }
 
-/// Asks each part.
-pub async fn report(app: &Arc<App>) -> Report {
+/// Asks each part; the connections and the sync are those of one tenant.
+pub async fn report(app: &Arc<App>, connections: &Connections) -> Report {
     let database = match app.store.ping().await {
         Ok(()) => Part { ok: true, detail: app.store.place().to_owned() },
         Err(e) => Part { ok: false, detail: e.to_string() },
@@ -61,16 +61,15 @@ pub async fn report(app: &Arc<App>) -> Report {
         version: env!("CARGO_PKG_VERSION").into(),
         database,
         audit,
-        sync: sync_state(app).await,
+        sync: sync_state(app, connections).await,
         // Without a database there is nothing to say of them.
-        connections: app.connections.descriptions().await.unwrap_or_default(),
+        connections: connections.descriptions().await.unwrap_or_default(),
     }
 }
 
-async fn sync_state(app: &Arc<App>) -> SyncState {
+async fn sync_state(app: &Arc<App>, connections: &Connections) -> SyncState {
     let every_minutes = app.config.sync.every_minutes;
-    let tenant = app.store.tenant(crate::actor::DEFAULT_TENANT);
-    let last_success = crate::sync::last_success(app, &tenant).await.ok().flatten();
+    let last_success = crate::sync::last_success(connections).await.ok().flatten();
     let oldest = app.clock.now() - chrono::Duration::minutes(i64::from(every_minutes) * 3);
     SyncState { fresh: last_success.is_some_and(|at| at >= oldest), last_success, every_minutes }
 }

@@ -11,7 +11,7 @@ use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::identity::oauth;
 use crate::runs::{Every, Failure, Job, Schedule};
-use crate::{approvals, connections, containment, webhooks};
+use crate::{approvals, connections, containment, tenants, webhooks};
 
 const RUN: &str = "housekeeping";
 const EVERY_SECONDS: i64 = 300;
@@ -25,7 +25,10 @@ pub fn register(app: &Arc<App>) {
         async move {
             let app = app.ok_or(Failure::Interrupted)?;
             tidy(&app).await?;
-            webhooks::renew(&app, &Actor::run(&job.tenant, job.run)).await;
+            for connections in tenants::connections(&app).await? {
+                let by = Actor::run(connections.tenant().id(), job.run);
+                webhooks::renew(&app, &connections, &by).await;
+            }
             Ok(Value::Null)
         }
     });
@@ -46,15 +49,20 @@ pub async fn schedule(app: &Arc<App>) -> Result<()> {
 }
 
 async fn tidy(app: &Arc<App>) -> Result<()> {
-    if app.connections.look_again().await? {
-        connections::settle(app).await?;
+    approvals::expire(app).await?;
+    for connections in tenants::connections(app).await? {
+        if connections.look_again().await? {
+            connections::settle(app, &connections).await?;
+        }
+        app.audit.finish_interrupted(connections.tenant().id()).await?;
+        approvals::tidy(app, connections.tenant()).await?;
     }
-    app.audit.finish_interrupted().await?;
-    approvals::tidy(app).await?;
     webhooks::tidy(app).await?;
     containment::tidy(app).await?;
     oauth::tidy(app).await?;
     store::sessions::purge(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     app.runs.purge(KEPT_RUNS).await?;
+    let old = app.clock.now() - KEPT_RUNS;
+    store::budgets::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
     Ok(())
 }

@@ -20,6 +20,7 @@ pub mod vault;
 pub mod brain;
 pub mod sync;
 pub mod runs;
+pub mod tenants;
 pub mod webhooks;
 pub mod system;
 pub mod health;

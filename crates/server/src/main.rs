@@ -15,6 +15,9 @@ struct Arguments {
     /// ./.env override it.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The business that the command is about, in an installation of several
+    #[arg(long, global = true, value_name = "ID", default_value = server::actor::DEFAULT_TENANT)]
+    tenant: String,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -55,6 +58,9 @@ enum Command {
     /// Show and cut off the AI clients that people let in
     #[command(subcommand)]
     Client(cli::client::Command),
+    /// Add businesses to this installation, disable and enable them
+    #[command(subcommand)]
+    Tenant(cli::tenant::Command),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(cli::key::Command),
@@ -83,24 +89,25 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let file = arguments.config;
+    let (file, tenant) = (arguments.config, arguments.tenant);
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => cli::serve::run(file).await,
-        Command::Stdio => cli::stdio::run(file).await,
-        Command::Connect(options) => cli::connect::run(file, options).await,
-        Command::Disconnect(target) => cli::connect::disconnect(file, target).await,
-        Command::Connections => cli::connect::list(file).await,
-        Command::Vault(command) => cli::vault::run(file, command).await,
-        Command::Sync(options) => cli::sync::run(file, options).await,
-        Command::Call(options) => cli::call::run(file, options).await,
+        Command::Stdio => cli::stdio::run(file, &tenant).await,
+        Command::Connect(options) => cli::connect::run(file, &tenant, options).await,
+        Command::Disconnect(target) => cli::connect::disconnect(file, &tenant, target).await,
+        Command::Connections => cli::connect::list(file, &tenant).await,
+        Command::Vault(command) => cli::vault::run(file, &tenant, command).await,
+        Command::Sync(options) => cli::sync::run(file, &tenant, options).await,
+        Command::Call(options) => cli::call::run(file, &tenant, options).await,
         Command::Tools => cli::tools::run(file).await,
-        Command::Audit(command) => cli::audit::run(file, command).await,
-        Command::Approvals(command) => cli::approvals::run(file, command).await,
-        Command::Policy(command) => cli::policy::run(file, command).await,
-        Command::User(command) => cli::user::run(file, command).await,
-        Command::Client(command) => cli::client::run(file, command).await,
-        Command::Key(command) => cli::key::run(file, command).await,
-        Command::Doctor => cli::doctor::run(file).await,
+        Command::Audit(command) => cli::audit::run(file, &tenant, command).await,
+        Command::Approvals(command) => cli::approvals::run(file, &tenant, command).await,
+        Command::Policy(command) => cli::policy::run(file, &tenant, command).await,
+        Command::User(command) => cli::user::run(file, &tenant, command).await,
+        Command::Client(command) => cli::client::run(file, &tenant, command).await,
+        Command::Tenant(command) => cli::tenant::run(file, command).await,
+        Command::Key(command) => cli::key::run(file, &tenant, command).await,
+        Command::Doctor => cli::doctor::run(file, &tenant).await,
         Command::Migrate => cli::migrate::run(file).await,
         Command::Sandbox(options) => cli::sandbox::run(options).await,
         #[cfg(feature = "conformance")]

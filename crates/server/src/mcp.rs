@@ -28,6 +28,7 @@ use serde_json::{Map, Value, json};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::calls::{self, Outcome, Reply, Request};
+use crate::connections::Connections;
 use crate::decisions;
 use crate::identity::oauth::Granted;
 use crate::tools::Entry;
@@ -101,17 +102,20 @@ impl ServerHandler for Mcp {
         let may = |entry: &Entry| could_more || entry.is_for(&actor);
         let visible = |entry: &&Arc<Entry>| may(entry) && selection.shows(entry);
         // What another process has connected changes which arguments there are; without a database the known ones stand.
-        if let Err(error) = self.app.connections.look_again().await {
+        let connections = self.app.connections.of(&self.app, &actor.tenant).await;
+        let connections = connections.map_err(|e| ErrorData::internal_error(e.message, None))?;
+        if let Err(error) = connections.look_again().await {
             tracing::warn!(%error, "cannot look for changed connections");
         }
-        let tools = self.app.tools.iter().filter(visible).map(|entry| describe(&self.app, entry)).collect();
+        let tools = self.app.tools.iter().filter(visible);
+        let tools = tools.map(|entry| describe(&self.app, &connections, entry)).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     /// The transport looks a tool up for each call, and only for its arguments.
     fn get_tool(&self, name: &str) -> Option<Tool> {
         let entry = self.app.tools.find(name)?;
-        Some(Tool::new(entry.mcp_name.clone(), "", calls::input_of(&self.app, entry)))
+        Some(Tool::new(entry.mcp_name.clone(), "", entry.spec.input.clone()))
     }
 
     async fn call_tool(
@@ -211,7 +215,7 @@ fn could_be_let_in_for_more(context: &RequestContext<RoleServer>) -> bool {
 }
 
 /// A tool as MCP shows it: all four annotations said, schemas that every client accepts.
-fn describe(app: &App, entry: &Entry) -> Tool {
+fn describe(app: &App, connections: &Connections, entry: &Entry) -> Tool {
     use sdk::Effect;
     let effect = entry.spec.effect;
     let annotations = ToolAnnotations::new()
@@ -219,7 +223,7 @@ fn describe(app: &App, entry: &Entry) -> Tool {
         .destructive(effect == Effect::Destructive)
         .idempotent(entry.spec.idempotent)
         .open_world(effect.is_outward() || matches!(entry.run, crate::tools::Run::Connector(_)));
-    Tool::new(entry.mcp_name.clone(), entry.spec.description.clone(), calls::input_of(app, entry))
+    Tool::new(entry.mcp_name.clone(), entry.spec.description.clone(), calls::input_of(connections, entry))
         .with_title(entry.spec.title.clone())
         .with_raw_output_schema(Arc::new(with_metadata(entry.output_schema(&app.policy))))
         .with_annotations(annotations)

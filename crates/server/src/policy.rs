@@ -9,6 +9,8 @@ mod condition;
 mod window;
 mod pattern;
 mod rules;
+mod budget;
+pub mod budgets;
 
 use chrono::{DateTime, Utc};
 use sdk::{Effect, Error, Result};
@@ -18,6 +20,7 @@ use crate::actor::{Actor, ActorKind, Scope};
 use crate::config;
 use crate::tools::{Catalogue, Entry};
 
+pub use budget::{Budget, Period};
 pub use rule::{Asks, Rule, Says};
 pub use rules::{Rules, list, put, remove};
 pub use window::Window;

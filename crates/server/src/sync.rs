@@ -18,11 +18,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::vendor_rows::MESSAGES;
 
-use crate::actor::{Actor, ActorKind, DEFAULT_TENANT};
+use crate::actor::{Actor, ActorKind};
 use crate::app::App;
 use crate::brain;
 use crate::brain::reference::HOME;
 use crate::calls::{self, Outcome, Request, Scope};
+use crate::connections::Connections;
 use crate::runs::{Every, Failure, Job, Schedule};
 
 /// The kind of run that a schedule's tick makes.
@@ -51,14 +52,17 @@ impl Mode {
     }
 }
 
-/// One sync at a time and ecosystem in this process; a lock of the store keeps other processes out.
+/// One sync at a time, tenant and ecosystem in this process; a lock of the store keeps other processes out.
 #[derive(Default)]
-pub struct Gates(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Report>>>>>);
+pub struct Gates(Mutex<HashMap<(String, String), Gate>>);
+
+/// Held while a sync runs; inside is what the last one did.
+type Gate = Arc<tokio::sync::Mutex<Option<Report>>>;
 
 impl Gates {
-    fn of(&self, ecosystem: &str) -> Arc<tokio::sync::Mutex<Option<Report>>> {
+    fn of(&self, tenant: &str, ecosystem: &str) -> Gate {
         let mut gates = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        gates.entry(ecosystem.to_owned()).or_default().clone()
+        gates.entry((tenant.to_owned(), ecosystem.to_owned())).or_default().clone()
     }
 }
 
@@ -149,8 +153,8 @@ async fn sync_all_contacts(scope: &Scope, arguments: SyncAllContacts) -> Result<
 /// All at once, so that a slow one does not delay the others.
 async fn sync(scope: &Scope, arguments: Sync) -> Result<Reports> {
     let ecosystems = match &arguments.ecosystem {
-        Some(ecosystem) => vec![known(&scope.app, ecosystem)?],
-        None => copied(&scope.app),
+        Some(ecosystem) => vec![known(&scope.connections, ecosystem)?],
+        None => copied(&scope.connections),
     };
     if let [only] = ecosystems.as_slice() {
         return Ok(Reports { syncs: vec![one(scope, only, arguments.mode, arguments.streams).await?] });
@@ -165,14 +169,14 @@ async fn sync(scope: &Scope, arguments: Sync) -> Result<Reports> {
 }
 
 /// The ecosystems that are copied.
-fn copied(app: &App) -> Vec<&'static str> {
-    let copied = app.connections.iter().filter(|connected| app.connections.is_copied(connected));
+fn copied(connections: &Connections) -> Vec<&'static str> {
+    let copied = connections.iter().filter(|connected| connections.is_copied(connected));
     copied.map(|connected| connected.connector.id).collect()
 }
 
-fn known(app: &App, ecosystem: &str) -> Result<&'static str> {
-    let connected = app.connections.get(ecosystem)?;
-    if !app.connections.is_copied(&connected) {
+fn known(connections: &Connections, ecosystem: &str) -> Result<&'static str> {
+    let connected = connections.get(ecosystem)?;
+    if !connections.is_copied(&connected) {
         let title = connected.connector.title;
         return Err(Error::invalid_input(format!("ecosystem: {title} is not connected, or has nothing to copy")));
     }
@@ -183,6 +187,7 @@ async fn one(scope: &Scope, ecosystem: &'static str, mode: Mode, streams: Vec<St
     let work = walk::Work {
         app: scope.app.clone(),
         tenant: scope.tenant.clone(),
+        connections: scope.connections.clone(),
         ecosystem,
         mode,
         streams,
@@ -203,7 +208,7 @@ async fn one(scope: &Scope, ecosystem: &'static str, mode: Mode, streams: Vec<St
 
 /// Runs the sync, or waits for the one that runs already and tells what that did.
 async fn once(work: walk::Work) -> Result<Report> {
-    let gate = work.app.syncs.of(work.ecosystem);
+    let gate = work.app.syncs.of(work.tenant.id(), work.ecosystem);
     let mut last = match gate.try_lock() {
         Ok(gate) => gate,
         Err(_) => {
@@ -239,7 +244,7 @@ async fn once(work: walk::Work) -> Result<Report> {
 }
 
 fn has_mails(work: &walk::Work) -> Result<bool> {
-    let connected = work.app.connections.get(work.ecosystem)?;
+    let connected = work.connections.get(work.ecosystem)?;
     Ok(connected.connector.streams.iter().any(|stream| stream.name == MESSAGES.name))
 }
 
@@ -268,6 +273,9 @@ pub fn register(app: &Arc<App>) {
 }
 
 async fn tick(app: &Arc<App>, job: &Job, input: Value) -> Result<Value, Failure> {
+    if app.tenants.name(app, &job.tenant).await?.is_none() {
+        return Ok(json!({"skipped": "the business is disabled"}));
+    }
     let request = match input["ecosystem"].as_str() {
         None | Some(HOME) => Request::new("gohighlevel.sync_all_contacts", json!({"mode": input["mode"]})),
         Some(_) => Request::new("system.sync", input),
@@ -282,10 +290,9 @@ async fn tick(app: &Arc<App>, job: &Job, input: Value) -> Result<Value, Failure>
 }
 
 /// Incremental every so many minutes, full every night, and at once where the brain is empty; each ecosystem by itself.
-pub async fn schedule(app: &App) -> Result<()> {
-    let tenant = app.store.tenant(DEFAULT_TENANT);
+pub async fn schedule(app: &App, connections: &Connections) -> Result<()> {
     let settings = &app.config.sync;
-    for connected in app.connections.defaults().filter(|connected| !connected.connector.streams.is_empty()) {
+    for connected in connections.defaults().filter(|connected| !connected.connector.streams.is_empty()) {
         let ecosystem = connected.connector.id;
         let rhythms = [
             ("sync", "incremental", Every::Seconds(i64::from(settings.every_minutes) * 60)),
@@ -298,9 +305,9 @@ pub async fn schedule(app: &App) -> Result<()> {
                 input: json!({"mode": mode, "ecosystem": ecosystem}),
                 every,
                 at_once: name == "sync",
-                enabled: settings.enabled && app.connections.is_copied(&connected),
+                enabled: settings.enabled && connections.is_copied(&connected),
             };
-            app.runs.ensure(&tenant, schedule).await?;
+            app.runs.ensure(connections.tenant(), schedule).await?;
         }
     }
     Ok(())
@@ -308,10 +315,10 @@ pub async fn schedule(app: &App) -> Result<()> {
 
 /// When every ecosystem that is copied had last been copied with success: the oldest of these moments, or `None` where
 /// one never was.
-pub async fn last_success(app: &App, tenant: &store::Tenant) -> Result<Option<DateTime<Utc>>> {
+pub async fn last_success(connections: &Connections) -> Result<Option<DateTime<Utc>>> {
     let mut oldest: Option<DateTime<Utc>> = None;
-    for ecosystem in copied(app) {
-        let last = store::sync_runs::last_success(tenant, ecosystem).await.map_err(crate::unavailable)?;
+    for ecosystem in copied(connections) {
+        let last = store::sync_runs::last_success(connections.tenant(), ecosystem).await.map_err(crate::unavailable)?;
         let Some(last) = last else { return Ok(None) };
         oldest = Some(oldest.map_or(last, |oldest| oldest.min(last)));
     }

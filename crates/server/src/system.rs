@@ -35,7 +35,7 @@ pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
 struct Health {}
 
 async fn show_health(scope: &Scope, _: Health) -> Result<Report> {
-    Ok(health::report(&scope.app).await)
+    Ok(health::report(&scope.app, &scope.connections).await)
 }
 
 /// Lists the tools of this server, or those of one ecosystem, with what each does and whether it
@@ -226,8 +226,8 @@ struct ConnectionList {
 
 async fn list_connections(scope: &Scope, _: ListConnections) -> Result<ConnectionList> {
     // One that was connected or has ended since, here or in another process, is shown as it is.
-    let mut connections = scope.app.connections.descriptions().await?;
-    for (ecosystem, expected) in webhooks::expectations(&scope.app).await? {
+    let mut connections = scope.connections.descriptions().await?;
+    for (ecosystem, expected) in webhooks::expectations(&scope.app, &scope.connections).await? {
         // Those of the default connection, which comes first.
         let described = connections.iter_mut().find(|described| described.ecosystem == ecosystem);
         described.into_iter().for_each(|described| described.webhooks = Some(expected.clone()));

@@ -4,6 +4,7 @@
 //! the run that works on it, and answered; no vendor is asked meanwhile. The run ([`work`]) brings the streams that the
 //! events name up to date with the sync. Nothing of a delivery but names and ids is kept.
 
+mod route;
 mod subscribe;
 mod work;
 
@@ -21,15 +22,15 @@ use store::webhooks::{Accepted, NewEvent};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::actor::DEFAULT_TENANT;
 use crate::app::{App, Limiter};
 use crate::config;
-use crate::connections::Connected;
+use crate::connections::{Connected, Connections};
 use crate::runs::New;
 
 pub use subscribe::renew;
 pub use work::{register, tidy};
 
+use route::{Taker, secret};
 use work::RUN;
 
 /// A larger delivery is refused.
@@ -93,9 +94,13 @@ pub struct Taken {
     pub ignored: u64,
 }
 
-/// Takes a delivery. It reads nothing of the database and holds little before the delivery is proven.
+/// Takes a delivery. It asks the database at most which businesses there are, and holds little, before the delivery is
+/// proven.
 pub async fn receive(app: &Arc<App>, ecosystem: &str, headers: &HeaderMap, body: Body) -> Answer {
-    let Some((connected, webhook, secret)) = expected(app, ecosystem) else { return Answer::Unknown };
+    let mut takers = route::takers(app, ecosystem).await;
+    let Some((connected, webhook)) = takers.first().map(|taker| (taker.connected.clone(), taker.webhook)) else {
+        return Answer::Unknown;
+    };
     let again = |why| Answer::Again(webhook.again, why);
     let Ok(_held) = app.webhooks.held.try_acquire() else { return shed(&connected, again("too many deliveries")) };
     let body = match timeout(BODY_PATIENCE, to_bytes(body, LARGEST)).await {
@@ -104,7 +109,7 @@ pub async fn receive(app: &Arc<App>, ecosystem: &str, headers: &HeaderMap, body:
         Err(_) => return Answer::Unreadable("the body did not arrive in time".into()),
     };
     let delivery = Delivery { headers, body: &body, now: app.clock.now() };
-    let events = match (webhook.open)(&delivery, &secret) {
+    let events = match route::prove(&mut takers, &delivery) {
         Ok(Received::Events(events)) => events,
         Ok(Received::Challenge(challenge)) => return Answer::Challenge(challenge),
         Err(refusal) => return refused(&connected, refusal),
@@ -112,35 +117,38 @@ pub async fn receive(app: &Arc<App>, ecosystem: &str, headers: &HeaderMap, body:
     if app.webhooks.pace.check(&connected.connector.id.to_owned()).is_err() {
         return shed(&connected, again("more deliveries a minute than webhooks.per_minute"));
     }
-    let (events, left_out) = rows(app, &connected, &webhook, events, &body);
-    match timeout(PATIENCE, keep(app, &connected, events)).await {
-        Ok(Ok(Some(kept))) => Answer::Taken(Taken { ignored: kept.ignored + left_out, ..kept }),
+    match timeout(PATIENCE, keep_all(app, &takers, events, &body)).await {
+        Ok(Ok(Some(kept))) => Answer::Taken(kept),
         Ok(Ok(None)) => shed(&connected, again("too many events wait")),
         Ok(Err(error)) => unavailable(&connected, again("the database cannot answer right now"), &error.to_string()),
         Err(_) => unavailable(&connected, again("the database cannot answer right now"), "it took too long"),
     }
 }
 
-/// Where webhooks of this ecosystem are expected: it is connected, and there is something to prove them with.
-fn expected(app: &App, ecosystem: &str) -> Option<(Arc<Connected>, Webhook, String)> {
-    let connected = app.connections.get(ecosystem).ok()?;
-    let webhook = connected.connector.webhook?;
-    let secret = connected.webhook_secret()?.to_owned();
-    Some((connected, webhook, secret))
+/// Keeps the events of each business; `None`: as much waits as may. What was kept before that is known when it comes again.
+async fn keep_all(app: &App, takers: &[Taker], events: Vec<Event>, body: &Bytes) -> store::Result<Option<Taken>> {
+    let mut all = Taken::default();
+    for (taker, events) in route::shares(takers, events) {
+        let (events, left_out) = rows(app, taker, events, body);
+        let Some(kept) = keep(app, taker, events).await? else { return Ok(None) };
+        all.accepted += kept.accepted;
+        all.duplicates += kept.duplicates;
+        all.ignored += kept.ignored + left_out;
+    }
+    Ok(Some(all))
 }
 
 /// Keeps what is new, with the run that works on it; `None`: as much waits as may.
-async fn keep(app: &App, connected: &Connected, events: Vec<NewEvent>) -> store::Result<Option<Taken>> {
-    let (ecosystem, now) = (connected.connector.id, app.clock.now());
-    let tenant = app.store.tenant(DEFAULT_TENANT);
+async fn keep(app: &App, taker: &Taker, events: Vec<NewEvent>) -> store::Result<Option<Taken>> {
+    let (tenant, ecosystem, now) = (&taker.tenant, taker.connected.connector.id, app.clock.now());
     let most = app.config.webhooks.max_waiting;
     // An error of a closed semaphore cannot come: nobody closes it.
     let _writing = app.webhooks.writing.acquire().await;
-    if store::webhooks::count_open(&tenant, ecosystem, most).await? >= u64::from(most) {
+    if store::webhooks::count_open(tenant, ecosystem, most).await? >= u64::from(most) {
         return Ok(None);
     }
     let run = New::job(RUN, json!({"ecosystem": ecosystem})).due(now + SETTLING).attempts(ATTEMPTS);
-    let Accepted { fresh, ignored } = store::webhooks::accept(&tenant, ecosystem, &events, run.into(), now).await?;
+    let Accepted { fresh, ignored } = store::webhooks::accept(tenant, ecosystem, &events, run.into(), now).await?;
     app.runs.wake();
     let duplicates = events.len() as u64 - fresh - ignored;
     for (outcome, events) in [("accepted", fresh), ("ignored", ignored), ("duplicate", duplicates)] {
@@ -150,11 +158,11 @@ async fn keep(app: &App, connected: &Connected, events: Vec<NewEvent>) -> store:
 }
 
 /// The events as they are kept, and how many were left out.
-fn rows(app: &App, connected: &Connected, webhook: &Webhook, events: Vec<Event>, body: &Bytes) -> (Vec<NewEvent>, u64) {
-    let ecosystem = connected.connector.id;
+fn rows(app: &App, taker: &Taker, events: Vec<(usize, Event)>, body: &Bytes) -> (Vec<NewEvent>, u64) {
+    let (connected, ecosystem) = (&taker.connected, taker.connected.connector.id);
     let (mut rows, mut left_out) = (Vec::with_capacity(events.len()), 0);
-    for (index, event) in events.into_iter().enumerate() {
-        let stranger = is_strangers(connected, webhook, &event);
+    for (index, event) in events {
+        let stranger = is_strangers(connected, &taker.webhook, &event);
         let row = row(connected, event, stranger, body, index);
         if row.ignored.is_some() && app.webhooks.ignored.check(&ecosystem.to_owned()).is_err() {
             left_out += 1;
@@ -249,9 +257,9 @@ fn address(app: &App, ecosystem: &str) -> String {
 }
 
 /// Where webhooks of the connected ecosystems are expected, and when the last one came.
-pub async fn expectations(app: &App) -> sdk::Result<Vec<(&'static str, Expected)>> {
-    let last = store::webhooks::last_received(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)?;
-    let expected = app.connections.defaults().filter(|connected| connected.webhook_secret().is_some());
+pub async fn expectations(app: &App, connections: &Connections) -> sdk::Result<Vec<(&'static str, Expected)>> {
+    let last = store::webhooks::last_received(connections.tenant()).await.map_err(crate::unavailable)?;
+    let expected = connections.defaults().filter(|connected| connected.webhook_secret().is_some());
     let told = expected.map(|connected| {
         let id = connected.connector.id;
         (id, Expected { url: address(app, id), last_event: last.get(id).copied() })

@@ -156,9 +156,10 @@ async fn prove(app: &Arc<App>, oauth: Option<&OAuth>, shown: &str) -> sdk::Resul
     if let Some(oauth) = oauth.filter(|_| oauth::looks_like_token(shown))
         && let Some(granted) = oauth::verify(app, oauth, shown).await?
     {
-        return Ok(Some((granted.actor.clone(), Some(granted))));
+        let actor = verified(app, Ok(Some(granted.actor.clone()))).await?;
+        return Ok(actor.map(|actor| (actor, Some(granted))));
     }
-    Ok(keys::verify(app, shown).await?.map(|actor| (actor, None)))
+    Ok(verified(app, keys::verify(app, shown).await).await?.map(|actor| (actor, None)))
 }
 
 /// 401, with where a client can have itself let in.
@@ -176,7 +177,7 @@ fn challenge(oauth: Option<&OAuth>, error: Option<&str>, detail: &str) -> Respon
 async fn signed_in(app: &Arc<App>, value: &str, mut request: Request, next: Next) -> Response {
     let changes = !request.method().is_safe();
     let csrf = request.headers().get("x-csrf-token").and_then(|sent| sent.to_str().ok());
-    match sessions::verify(app, value, changes, csrf).await {
+    match verified(app, sessions::verify(app, value, changes, csrf).await).await {
         Ok(Some(actor)) => {
             request.extensions_mut().insert(actor);
             next.run(request).await
@@ -186,19 +187,34 @@ async fn signed_in(app: &Arc<App>, value: &str, mut request: Request, next: Next
     }
 }
 
-/// The caller by the key in the headers, for routes that are open to some without one.
-pub async fn caller(app: &Arc<App>, headers: &HeaderMap) -> Option<Actor> {
-    keys::verify(app, presented(headers)?).await.ok().flatten()
+/// A caller whose business answers. One that is disabled answers nobody.
+async fn verified(app: &App, found: sdk::Result<Option<Actor>>) -> sdk::Result<Option<Actor>> {
+    let found = found?;
+    if let Some(actor) = &found {
+        app.tenants.refuse_disabled(app, &actor.tenant).await?;
+    }
+    Ok(found)
 }
 
-/// At most so many calls a minute and caller.
+/// The caller by the key in the headers, for routes that are open to some without one.
+pub async fn caller(app: &Arc<App>, headers: &HeaderMap) -> Option<Actor> {
+    verified(app, keys::verify(app, presented(headers)?).await).await.ok().flatten()
+}
+
+/// At most so many calls a minute of a caller, and of a business.
 pub async fn limit_rate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let Some(actor) = request.extensions().get::<Actor>() else { return next.run(request).await };
-    match app.limiter.check(&actor.id) {
+    let whose = |business: &str, most: u32| format!("More than {most} calls a minute{business};");
+    let checked = app.limiter.check(&actor.id).map_err(|wait| (wait, whose("", app.config.server.calls_per_minute)));
+    let checked = checked.and_then(|()| {
+        let most = app.config.tenants.calls_per_minute;
+        app.tenant_limiter.check(&actor.tenant).map_err(|wait| (wait, whose(" of your business", most)))
+    });
+    match checked {
         Ok(()) => next.run(request).await,
-        Err(wait) => {
+        Err((wait, why)) => {
             let seconds = wait.as_secs() + 1;
-            let detail = format!("More than {} calls a minute; wait {seconds} s.", app.config.server.calls_per_minute);
+            let detail = format!("{why} wait {seconds} s.");
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(seconds).into_response()
         }
     }

@@ -15,7 +15,7 @@ use crate::health;
 
 /// 200 when calls can be answered and recorded, 503 when not.
 pub async fn show(State(app): State<Arc<App>>) -> Response {
-    let report = health::report(&app).await;
+    let report = health::report(&app, app.connections.own()).await;
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!(report))).into_response()
 }

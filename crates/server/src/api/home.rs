@@ -11,7 +11,7 @@ use crate::app::App;
 pub async fn show(State(app): State<Arc<App>>) -> Html<String> {
     let url = app.config.public_url();
     let brand = escape(&app.config.server.brand);
-    let state = if app.connections.is_sample() {
+    let state = if app.connections.own().is_sample() {
         "Nothing is connected yet: every answer comes from the built-in sample business."
     } else {
         "Connected."

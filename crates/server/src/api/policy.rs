@@ -15,7 +15,7 @@ use super::people::manages;
 use super::session::read;
 use crate::actor::Actor;
 use crate::app::App;
-use crate::policy::{self, Decision, Question, Rule};
+use crate::policy::{self, Budget, Decision, Question, Rule, budgets};
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
     manages(&actor)?;
@@ -96,4 +96,38 @@ pub async fn test(
         Decision::Deny(reason) => ("deny", Some(reason), None),
     };
     Ok(Json(json!({"decision": says, "reason": reason, "asks": asks, "rules": steps})))
+}
+
+/// The budgets and what was taken from them.
+pub async fn list_budgets(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Json<Value>, Problem> {
+    manages(&actor)?;
+    Ok(Json(json!({"budgets": budgets::list(&app, &actor).await.map_err(|e| Problem::from(&e))?})))
+}
+
+pub async fn set_budget(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    manages(&actor)?;
+    let sent: Budget = read(&headers, &body)?;
+    budgets::put(&app, &actor, &name, sent).await.map_err(|e| Problem::from(&e))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn remove_budget(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    manages(&actor)?;
+    match budgets::remove(&app, &actor, &name).await.map_err(|e| Problem::from(&e))? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("There is no budget `{name}`."))),
+    }
 }

@@ -27,6 +27,9 @@ pub struct Problem {
     /// The change may or may not have happened.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     outcome_unknown: bool,
+    /// The businesses that somebody who signs in has to choose from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    businesses: Option<Box<serde_json::Value>>,
 }
 
 impl Problem {
@@ -39,7 +42,13 @@ impl Problem {
             execution_id: None,
             retry_after: None,
             outcome_unknown: false,
+            businesses: None,
         }
+    }
+
+    pub fn businesses(mut self, businesses: serde_json::Value) -> Problem {
+        self.businesses = Some(Box::new(businesses));
+        self
     }
 
     pub fn retry_after(mut self, seconds: u64) -> Problem {

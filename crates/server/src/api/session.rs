@@ -36,6 +36,13 @@ pub async fn sign_in(
             let detail = "The password is right. Send the code of your second factor as well.";
             Err(Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", detail))
         }
+        Outcome::NeedsBusiness(businesses) => {
+            let businesses: Vec<Value> =
+                businesses.into_iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
+            let detail = "The password is right in several businesses. Send the id of the one that is meant.";
+            let problem = Problem::new(StatusCode::FORBIDDEN, "business_needed", detail);
+            Err(problem.businesses(json!(businesses)))
+        }
         Outcome::SignedIn(session) => {
             let body = Json(json!({"person": session.person, "csrf": session.csrf}));
             let mut response = body.into_response();

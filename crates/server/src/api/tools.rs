@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::{Extension, State};
 use serde_json::{Value, json};
 
+use super::Problem;
 use crate::actor::Actor;
 use crate::app::App;
 
-pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Json<Value> {
+pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
+    let connections = app.connections.of(&app, &actor.tenant).await.map_err(|e| Problem::from(&e))?;
     let tools: Vec<Value> = app
         .tools
         .iter()
@@ -22,10 +24,10 @@ pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor
                 "title": entry.spec.title,
                 "description": entry.spec.description,
                 "effect": entry.spec.effect,
-                "input_schema": *crate::calls::input_of(&app, entry),
+                "input_schema": *crate::calls::input_of(&connections, entry),
                 "output_schema": entry.output_schema(&app.policy),
             })
         })
         .collect();
-    Json(json!({"tools": tools, "count": tools.len()}))
+    Ok(Json(json!({"tools": tools, "count": tools.len()})))
 }

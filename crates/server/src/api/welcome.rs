@@ -42,7 +42,7 @@ const GONE: &str =
 fn form(purpose: &Purpose, fault: Option<&str>) -> String {
     let fault = fault.map(paragraph).unwrap_or_default();
     let who = match purpose {
-        Purpose::FirstOwner => "<p>You become the owner of this installation.</p>\
+        Purpose::FirstOwner(_) => "<p>You become the owner of this business.</p>\
              <p><label>E-mail <input type=\"email\" name=\"email\" required autocomplete=\"username\"></label></p>\
              <p><label>Name <input name=\"name\" required maxlength=\"100\" autocomplete=\"name\"></label></p>"
             .to_owned(),

@@ -12,7 +12,7 @@ use store::entities::approvals::{ApprovalState, Model};
 use uuid::Uuid;
 
 use super::hash;
-use crate::actor::{Actor, DEFAULT_TENANT};
+use crate::actor::Actor;
 use crate::app::App;
 use crate::calls::{self, Approved, Outcome, Request};
 use crate::decisions;
@@ -52,23 +52,28 @@ async fn execute(app: &Arc<App>, job: &Job, id: Uuid) -> Result<Value, Failure> 
     Ok(result)
 }
 
+/// Lets what nobody decided in time expire, of all tenants.
+pub async fn expire(app: &Arc<App>) -> Result<()> {
+    rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
+    Ok(())
+}
+
 /// Settles approvals whose execution was cut off, from the record of their call; one without a
 /// record has an unknown outcome. It is never carried out again.
-pub async fn tidy(app: &Arc<App>) -> Result<()> {
-    let (tenant, now) = (app.store.tenant(DEFAULT_TENANT), app.clock.now());
-    rows::expire_due(&app.store.system(), now).await.map_err(crate::unavailable)?;
-    let executing = rows::list(&tenant, Some(ApprovalState::Executing), 200, None).await.map_err(crate::unavailable)?;
+pub async fn tidy(app: &Arc<App>, tenant: &store::Tenant) -> Result<()> {
+    let now = app.clock.now();
+    let executing = rows::list(tenant, Some(ApprovalState::Executing), 200, None).await.map_err(crate::unavailable)?;
     for row in executing.rows {
         let filter =
             ExecutionFilter { approval_id: Some(row.id), tool: Some(row.tool_name.clone()), ..Default::default() };
-        let calls = store::audit::list(&tenant, &filter, 5, None).await.map_err(crate::unavailable)?.rows;
+        let calls = store::audit::list(tenant, &filter, 5, None).await.map_err(crate::unavailable)?.rows;
         let call = calls.into_iter().find(|call| call.status != "pending_approval");
         // Without a record it may still be running; the longest call is far shorter than this.
         if call.is_none() && row.decided_at.is_some_and(|at| at > now - Duration::minutes(10)) {
             continue;
         }
         let (state, execution, result) = outcome_of(call);
-        rows::finish(&tenant, row.id, state, execution, Some(&result)).await.map_err(crate::unavailable)?;
+        rows::finish(tenant, row.id, state, execution, Some(&result)).await.map_err(crate::unavailable)?;
     }
     Ok(())
 }

@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use store::DEFAULT_CONNECTION;
 
 use super::Request;
-use crate::app::App;
-use crate::connections::{Connected, Which};
+use crate::connections::{Connected, Connections, Which};
 use crate::tools::{Entry, Run};
 
 /// The argument that chooses.
@@ -18,15 +17,19 @@ const CONNECTION: &str = "connection";
 ///
 /// Where there is a choice its name is put into the arguments, so that the record and the approval say which account
 /// was meant, and another default later does not change it.
-pub(super) async fn choose(app: &App, entry: &Entry, request: &mut Request) -> Result<Option<Arc<Connected>>> {
+pub(super) async fn choose(
+    connections: &Connections,
+    entry: &Entry,
+    request: &mut Request,
+) -> Result<Option<Arc<Connected>>> {
     let Run::Connector(_) = entry.run else { return Ok(None) };
     let mut name = request.arguments[CONNECTION].as_str().map(str::to_owned);
     if request.approved.is_some() && name.is_none() {
         // There was one, with no name of its own, when it was approved.
         name = Some(DEFAULT_CONNECTION.to_owned());
     }
-    let connected = app.connections.present(Which::new(entry.ecosystem, name)).await?;
-    let alone = app.connections.of(entry.ecosystem).len() == 1 && connected.name == DEFAULT_CONNECTION;
+    let connected = connections.present(Which::new(entry.ecosystem, name)).await?;
+    let alone = connections.of(entry.ecosystem).len() == 1 && connected.name == DEFAULT_CONNECTION;
     if !alone && let Value::Object(arguments) = &mut request.arguments {
         arguments.insert(CONNECTION.to_owned(), json!(connected.name));
     }
@@ -53,8 +56,8 @@ pub fn with_connection_of(mut arguments: Value, before: &Value) -> Value {
 }
 
 /// A tool's arguments as callers see them. The choice is shown where there is one, so that it costs nobody else tokens.
-pub fn input_of(app: &App, entry: &Entry) -> Arc<Map<String, Value>> {
-    let connections = app.connections.of(entry.ecosystem);
+pub fn input_of(connections: &Connections, entry: &Entry) -> Arc<Map<String, Value>> {
+    let connections = connections.of(entry.ecosystem);
     let (Run::Connector(_), [first, _, ..]) = (&entry.run, connections.as_slice()) else {
         return entry.spec.input.clone();
     };

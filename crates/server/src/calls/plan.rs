@@ -8,10 +8,9 @@ use sdk::{Effect, Error, Kind, Result};
 use serde_json::{Value, json};
 use store::chain::canonical_json;
 
-use super::{Approved, Begun, Request, explain, run};
+use super::{Approved, At, Begun, Request, explain, run};
 use crate::actor::Actor;
 use crate::app::App;
-use crate::connections::Connected;
 use crate::tools::Entry;
 
 /// How long whoever asks waits for it. An approval can do without.
@@ -26,7 +25,7 @@ pub(super) struct Call<'a> {
     pub request: &'a Request,
     pub begun: &'a Begun,
     pub own: &'a Value,
-    pub at: Option<&'a Arc<Connected>>,
+    pub at: &'a At,
 }
 
 /// What the call would change, for the person who is asked. `None` where the tool cannot tell, or the vendor is not to be
@@ -68,7 +67,7 @@ async fn dry_run(call: Call<'_>) -> Result<Value> {
     let mut own = own.clone();
     own[DRY_RUN] = Value::Bool(true);
     let begun = Begun { effect: Effect::Read, ..*begun };
-    let mut done = run(app, actor, entry, request, &begun, (own, at.cloned())).await?;
+    let mut done = run(app, actor, entry, request, &begun, (own, at.clone())).await?;
     Ok(done.data["plan"].take())
 }
 

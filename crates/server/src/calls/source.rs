@@ -8,11 +8,11 @@ use sdk::{Effect, Error, Kind, Result, http};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Begun, Done, Request, answer};
+use super::{Begun, Done, Request, Scope, answer};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::brain;
-use crate::connections::Connected;
+use crate::connections::{Connected, Connections};
 use crate::tools::Entry;
 
 /// What the brain gets of a call's time when the vendor has used up the rest.
@@ -51,6 +51,7 @@ pub(super) struct Asked<'a> {
     pub own: &'a Value,
     pub request: &'a Request,
     pub begun: &'a Begun,
+    pub connections: &'a Connections,
     pub at: &'a Connected,
 }
 
@@ -67,7 +68,7 @@ pub(super) async fn at_vendor(asked: Asked<'_>) -> Result<Done> {
     match ask(asked, call).await {
         Ok(data) => Ok(answer::kept(data, at.source, None)),
         // The brain knows nothing of an account that it does not copy.
-        Err(e) if entry.spec.effect == Effect::Read && is_outage(&e) && asked.app.connections.is_copied(at) => {
+        Err(e) if entry.spec.effect == Effect::Read && is_outage(&e) && asked.connections.is_copied(at) => {
             instead(asked, e).await
         }
         Err(e) => Err(e),
@@ -88,13 +89,13 @@ async fn ask(asked: Asked<'_>, call: http::Call) -> Result<Value> {
 }
 
 /// The answer of a tool that read the brain.
-pub(super) async fn of_brain(app: &Arc<App>, actor: &Actor, entry: &Entry, data: serde_json::Value) -> Result<Done> {
+pub(super) async fn of_brain(scope: &Scope, entry: &Entry, data: serde_json::Value) -> Result<Done> {
     if entry.ecosystem == "system" {
         return Ok(answer::kept(data, Source::Live, None));
     }
-    let sample = app.connections.is_sample();
+    let sample = scope.connections.is_sample();
     let (source, as_of) = match entry.spec.effect {
-        Effect::Read => (Source::Cached, brain::freshness(&app.store.tenant(&actor.tenant)).await?),
+        Effect::Read => (Source::Cached, brain::freshness(&scope.tenant).await?),
         _ => (Source::Live, None),
     };
     Ok(answer::kept(data, if sample { Source::Sample } else { source }, as_of))

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use server::actor::{Actor, DEFAULT_TENANT};
 use server::approvals::{self, Verdict};
 use uuid::Uuid;
 
@@ -29,18 +28,19 @@ pub enum Command {
 }
 
 /// Decides as the machine's owner. A running server carries out what was approved.
-pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
+    let by = super::owner(&app, tenant).await?;
     let (id, verdict, note) = match command {
         Command::List => {
-            for approval in approvals::list(&app, DEFAULT_TENANT).await? {
+            for approval in approvals::list(&app, tenant).await? {
                 say!("{}  {:<9} {}  {}", approval.approval_id, approval.state, approval.tool, approval.arguments);
             }
             app.stop().await;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Modify { id, arguments } => {
-            let modified = approvals::modify(&app, &Actor::terminal(), id, arguments, None).await;
+            let modified = approvals::modify(&app, &by, id, arguments, None).await;
             app.stop().await;
             say!("{id}: {}", modified?.arguments);
             return Ok(ExitCode::SUCCESS);
@@ -48,7 +48,7 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
         Command::Approve { id } => (id, Verdict::Approve, None),
         Command::Reject { id, note } => (id, Verdict::Reject, note),
     };
-    let decided = approvals::decide(&app, &Actor::terminal(), id, verdict, note).await;
+    let decided = approvals::decide(&app, &by, id, verdict, note).await;
     app.stop().await;
     say!("{}: {}", id, decided?.state);
     Ok(ExitCode::SUCCESS)

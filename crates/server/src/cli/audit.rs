@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use server::actor::DEFAULT_TENANT;
 use store::audit::ExecutionFilter;
-use store::{OpenOptions, Store};
+use store::{OpenOptions, Store, Tenant};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -24,13 +23,14 @@ pub enum Command {
     },
 }
 
-pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyhow::Result<ExitCode> {
     let config = super::config(file)?;
-    let options = OpenOptions { migrate: false, exclusive: false, ..OpenOptions::default() };
+    let wall = config.tenants.wall.into();
+    let options = OpenOptions { migrate: false, exclusive: false, wall, ..OpenOptions::default() };
     let store = Store::open(&config.database_url(), options).await?;
     let code = match command {
         Command::Verify => verify(&store).await?,
-        Command::List { limit, tool, status } => list(&store, limit, tool, status).await?,
+        Command::List { limit, tool, status } => list(&store.tenant(tenant), limit, tool, status).await?,
     };
     store.close().await?;
     Ok(code)
@@ -49,10 +49,9 @@ async fn verify(store: &Store) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-async fn list(store: &Store, limit: u64, tool: Option<String>, status: Option<String>) -> anyhow::Result<ExitCode> {
-    let tenant = store.tenant(DEFAULT_TENANT);
+async fn list(tenant: &Tenant, limit: u64, tool: Option<String>, status: Option<String>) -> anyhow::Result<ExitCode> {
     let filter = ExecutionFilter { tool, status, ..ExecutionFilter::default() };
-    for row in store::audit::list(&tenant, &filter, limit, None).await?.rows {
+    for row in store::audit::list(tenant, &filter, limit, None).await?.rows {
         let who = row.user_context["name"].as_str().unwrap_or_default();
         say!(
             "{}  {:<16} {:>7} ms  {:<34} {who}  {}",
@@ -63,7 +62,7 @@ async fn list(store: &Store, limit: u64, tool: Option<String>, status: Option<St
             row.error_message.unwrap_or_default(),
         );
     }
-    for intent in store::audit::open_intents(&tenant, None, chrono::DateTime::<chrono::Utc>::MAX_UTC, 100).await? {
+    for intent in store::audit::open_intents(tenant, None, chrono::DateTime::<chrono::Utc>::MAX_UTC, 100).await? {
         say!(
             "{}  outcome unknown          {}",
             intent.timestamp.format("%Y-%m-%d %H:%M:%S%.3f"),

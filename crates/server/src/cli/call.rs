@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use server::actor::Actor;
 use server::calls::{self, Outcome, Request};
 
 /// One tool and its arguments.
@@ -18,10 +17,11 @@ pub struct Options {
 }
 
 /// Calls as the machine's owner and prints the answer as JSON.
-pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, options: Options) -> anyhow::Result<ExitCode> {
     let arguments = serde_json::from_str(&options.arguments).context("the arguments are not JSON")?;
     let app = super::beside(super::config(file)?).await?;
-    let reply = calls::call(&app, &Actor::terminal(), Request::new(options.tool, arguments)).await;
+    let by = super::owner(&app, tenant).await?;
+    let reply = calls::call(&app, &by, Request::new(options.tool, arguments)).await;
     app.stop().await;
     let reply = reply.map_err(|unknown| anyhow::anyhow!(unknown.message))?;
     match reply.outcome {

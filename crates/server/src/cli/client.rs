@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use server::actor::Actor;
 use server::identity::oauth::{self, ConnectedClient};
 
 #[derive(clap::Subcommand)]
@@ -14,9 +13,9 @@ pub enum Command {
     Revoke { id: String },
 }
 
-pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    let by = Actor::terminal();
+    let by = super::owner(&app, tenant).await?;
     let done = match command {
         Command::List => oauth::list(&app, &by).await.map(|clients| clients.iter().map(line).collect::<Vec<_>>()),
         Command::Revoke { id } => oauth::revoke(&app, &by, &id).await.map(|()| vec!["cut off".into()]),

@@ -51,9 +51,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// Asks for what is missing, proves the credentials and keeps them in the vault.
-pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, options: Options) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    let done = connect(&app, &options).await;
+    let by = super::owner(&app, tenant).await?;
+    let done = connect(&app, &by, &options).await;
     app.stop().await;
     let done = done?;
     say!("Connected to {} ({}).", done.account.name, done.account.id);
@@ -66,11 +67,11 @@ pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-async fn connect(app: &App, options: &Options) -> anyhow::Result<NewConnection> {
-    let connected = app.connections.get(&options.ecosystem)?;
+async fn connect(app: &App, by: &Actor, options: &Options) -> anyhow::Result<NewConnection> {
+    let connections = app.connections.of(app, &by.tenant).await?;
+    let connected = connections.get(&options.ecosystem)?;
     let mut given: BTreeMap<String, String> = options.keys.iter().cloned().collect();
     let auth = chosen(&connected.connector.auth, &given)?;
-    let by = Actor::terminal();
     let keys = match &auth {
         Auth::Keys(keys) => keys.to_vec(),
         Auth::ServiceAccount(account) => vec![account.key],
@@ -85,9 +86,9 @@ async fn connect(app: &App, options: &Options) -> anyhow::Result<NewConnection> 
         offer(&mut given, &webhook.secret)?;
     }
     if matches!(auth, Auth::OAuth2(_)) && !given.contains_key("refresh_token") {
-        return consent(app, &by, options, given).await;
+        return consent(app, by, options, given).await;
     }
-    Ok(app.connections.connect_with_keys(app, &by, options.which(), given, options.settings()).await?)
+    Ok(connections.connect_with_keys(app, by, options.which(), given, options.settings()).await?)
 }
 
 impl Options {
@@ -161,13 +162,9 @@ async fn consent(
     options: &Options,
     secrets: BTreeMap<String, String>,
 ) -> anyhow::Result<NewConnection> {
-    let consent = app.connections.begin_consent(
-        options.which(),
-        secrets,
-        options.settings(),
-        options.redirect.clone(),
-        CALLBACK,
-    )?;
+    let connections = app.connections.of(app, &by.tenant).await?;
+    let consent =
+        connections.begin_consent(options.which(), secrets, options.settings(), options.redirect.clone(), CALLBACK)?;
     let redirect = Url::parse(consent.redirect()).context("the redirect address is no web address")?;
     // Bound before the browser opens, so that it cannot come back too early.
     let listener = listener(&redirect).await?;
@@ -179,7 +176,7 @@ async fn consent(
         Some(listener) => called_back(&listener, redirect.path()).await?,
         None => pasted(&redirect)?,
     };
-    Ok(app.connections.finish_consent(app, by, consent, &query).await?)
+    Ok(connections.finish_consent(app, by, consent, &query).await?)
 }
 
 /// A redirect to this machine is caught; any other address is the person's to copy.
@@ -259,18 +256,20 @@ impl From<Target> for Which {
 }
 
 /// Ends a connection.
-pub async fn disconnect(file: Option<PathBuf>, target: Target) -> anyhow::Result<ExitCode> {
+pub async fn disconnect(file: Option<PathBuf>, tenant: &str, target: Target) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    let said = connections::disconnect(&app, &Actor::terminal(), target).await;
+    let by = super::owner(&app, tenant).await?;
+    let said = connections::disconnect(&app, &by, target).await;
     app.stop().await;
     say!("{}", said?);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Shows every connection and how it fares.
-pub async fn list(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+pub async fn list(file: Option<PathBuf>, tenant: &str) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    let connections = app.connections.descriptions().await;
+    super::owner(&app, tenant).await?;
+    let connections = app.connections.of(&app, tenant).await?.descriptions().await;
     app.stop().await;
     for shown in connections? {
         let account = shown.account.unwrap_or_default();

@@ -7,28 +7,31 @@ use std::time::Duration;
 use sdk::http::Call;
 use server::app::App;
 use server::calls::Source;
-use server::connections::{Connected, Description, EXPIRING};
+use server::connections::{Connected, Connections, Description, EXPIRING};
 use server::health;
 use server::identity::oauth;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Says what is configured, reachable and stale, and what to do about it.
-pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str) -> anyhow::Result<ExitCode> {
     let config = super::config(file)?;
     say!("Configuration   ok");
     let app = super::beside(config).await?;
-    let report = health::report(&app).await;
+    super::owner(&app, tenant).await?;
+    let connections = app.connections.of(&app, tenant).await?;
+    let report = health::report(&app, &connections).await;
     say("Database", report.database.ok, &report.database.detail);
     let mut sound = report.database.ok;
-    for connected in app.connections.iter() {
+    second_wall(&app).await?;
+    for connected in connections.iter() {
         sound &= connection(&connected).await;
     }
     // After the checks, which notice what has changed.
-    for shown in app.connections.descriptions().await? {
+    for shown in connections.descriptions().await? {
         tell_of_ends_and_scopes(&shown);
     }
-    webhooks(&app).await?;
+    webhooks(&app, &connections).await?;
     clients(&app).await?;
     match report.sync.last_success {
         Some(at) if report.sync.fresh => say("Sync", true, &format!("last success {at:.0?}")),
@@ -37,7 +40,7 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         }
         None => say("Sync", false, "has never run; start the server or run `enterprise-mcp sync`"),
     }
-    let open = store::audit::open_intents(&app.store.tenant("default"), None, app.clock.now(), 100).await?;
+    let open = store::audit::open_intents(&app.store.tenant(tenant), None, app.clock.now(), 100).await?;
     if !open.is_empty() {
         say(
             "Audit",
@@ -47,6 +50,18 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     }
     app.stop().await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether PostgreSQL keeps the businesses apart as well.
+async fn second_wall(app: &App) -> anyhow::Result<()> {
+    let businesses = store::tenants::list(&app.store.system()).await?.len();
+    let stands = store::wall::stands(&app.store);
+    if businesses > 1 || stands {
+        let wall = if stands { "row-level security stands between them" } else { "there is no row-level security" };
+        let missing = app.store.backend() == store::Backend::Postgres && !stands;
+        say("Businesses", !missing, &format!("{businesses}; {wall}"));
+    }
+    Ok(())
 }
 
 /// What works today and will not for long, or not for every tool.
@@ -102,11 +117,11 @@ fn not_told_by(connected: &Connected) {
 }
 
 /// Where vendors are to send their webhooks, and when the last one came.
-async fn webhooks(app: &App) -> anyhow::Result<()> {
-    for (ecosystem, expected) in server::webhooks::expectations(app).await? {
+async fn webhooks(app: &App, connections: &Connections) -> anyhow::Result<()> {
+    for (ecosystem, expected) in server::webhooks::expectations(app, connections).await? {
         let last = expected.last_event.map_or_else(|| "none came yet".into(), |at| format!("the last came {at:.0?}"));
         say("Webhooks", true, &format!("{}, {last}", expected.url));
-        if let (None, Some(webhook)) = (expected.last_event, app.connections.get(ecosystem)?.connector.webhook) {
+        if let (None, Some(webhook)) = (expected.last_event, connections.get(ecosystem)?.connector.webhook) {
             say!("{:<20} to register at: {}", "", webhook.setup);
         }
     }

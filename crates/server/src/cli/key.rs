@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use server::actor::{Actor, Scope};
+use server::actor::Scope;
 use server::identity::keys::{self, NewKey};
 use uuid::Uuid;
 
@@ -42,18 +42,19 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     day.or_else(|| text.parse().ok()).ok_or_else(|| format!("`{text}` is neither a day nor a moment (RFC 3339)"))
 }
 
-pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
+    let by = super::owner(&app, tenant).await?;
     match command {
         Command::Create { name, scopes, toolsets, days, expires } => {
             let expires_at = expires.or(days.map(|days| app.clock.now() + chrono::Duration::days(days)));
             let new = NewKey { name: name.clone(), scopes, toolsets, expires_at };
-            let (id, key) = keys::make(&app, &Actor::terminal(), &new).await?;
+            let (id, key) = keys::make(&app, &by, &new).await?;
             say!("{key}");
             eprintln!("key {id} ({name}); it is not shown again");
         }
         Command::List => {
-            for key in keys::list(&app, &Actor::terminal()).await? {
+            for key in keys::list(&app, &by).await? {
                 let state = match (key.revoked_at, key.expires_at) {
                     (Some(_), _) => "revoked".into(),
                     (None, Some(at)) if at <= app.clock.now() => "expired".into(),
@@ -66,7 +67,7 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
             }
         }
         Command::Revoke { id } => {
-            let revoked = keys::revoke(&app, &Actor::terminal(), id).await?;
+            let revoked = keys::revoke(&app, &by, id).await?;
             say!("{}", if revoked { "revoked" } else { "there is no such valid key" });
         }
     }

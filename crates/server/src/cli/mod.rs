@@ -17,6 +17,7 @@ pub mod sandbox;
 pub mod serve;
 pub mod stdio;
 pub mod sync;
+pub mod tenant;
 pub mod tools;
 pub mod user;
 pub mod vault;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use server::actor::Actor;
 use server::app::{App, Parts};
 use server::clock::Clock;
 use server::config::{Config, Sources};
@@ -45,6 +47,16 @@ pub async fn beside(mut config: Config) -> anyhow::Result<Arc<App>> {
         config.log.level = "warn".into();
     }
     open(config, false).await
+}
+
+/// The machine's owner, for a business that is there.
+pub async fn owner(app: &App, tenant: &str) -> anyhow::Result<Actor> {
+    let known = store::tenants::list(&app.store.system()).await?;
+    if !known.iter().any(|business| business.tenant_id == tenant) {
+        let ids: Vec<&str> = known.iter().map(|business| business.tenant_id.as_str()).collect();
+        anyhow::bail!("there is no business `{tenant}`; there is {}", ids.join(", "));
+    }
+    Ok(Actor::terminal().of(tenant))
 }
 
 /// An app, with the log on.

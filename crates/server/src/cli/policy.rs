@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use server::actor::{Actor, ActorKind};
-use server::policy::{self, Decision, Question, Rule};
+use server::policy::{self, Budget, Decision, Question, Rule, budgets};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -30,6 +30,9 @@ pub enum Command {
     },
     /// Remove a rule
     Remove { name: String },
+    /// Limit the calls or the money of a day or a month
+    #[command(subcommand)]
+    Budget(Budgets),
     /// Say what would be decided for a call, and why; nothing is called
     Test {
         tool: String,
@@ -48,9 +51,49 @@ pub enum Command {
     },
 }
 
-pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+#[derive(clap::Subcommand)]
+pub enum Budgets {
+    /// Show the budgets and what was taken from them
+    List,
+    /// Add a budget, or change the one of that name
+    ///
+    /// The budget is JSON with any of: tools (patterns), effects, callers (agent, person, system, or a name), each (true:
+    /// every caller has one of his own), per (day or month, in UTC), and either calls or amount with paths (where
+    /// amounts stand in the arguments).
+    Set {
+        name: String,
+        /// Such as '{"tools": ["quickbooks.create_*"], "amount": 1000, "paths": ["line_items[].amount"]}'
+        budget: String,
+    },
+    /// Remove a budget
+    Remove { name: String },
+}
+
+async fn budget(app: &server::app::App, by: &Actor, command: Budgets) -> anyhow::Result<()> {
+    match command {
+        Budgets::List => {
+            for shown in budgets::list(app, by).await? {
+                let (name, used, anew) = (&shown.name, shown.used, shown.starts_anew);
+                say!("{name}  {}  used {used}, anew at {anew:.0?}", serde_json::to_string(&shown.budget)?);
+                shown.used_by.iter().for_each(|(caller, used)| say!("    {caller}: {used}"));
+            }
+        }
+        Budgets::Set { name, budget } => {
+            let budget: Budget = serde_json::from_str(&budget).context("the budget")?;
+            budgets::put(app, by, &name, budget).await?;
+            say!("`{name}` is set. Running servers follow within five seconds.");
+        }
+        Budgets::Remove { name } => {
+            let removed = budgets::remove(app, by, &name).await?;
+            say!("{}", if removed { "removed" } else { "there is no such budget" });
+        }
+    }
+    Ok(())
+}
+
+pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    let by = Actor::terminal();
+    let by = super::owner(&app, tenant).await?;
     match command {
         Command::List => {
             for row in policy::list(&app, &by).await? {
@@ -63,13 +106,14 @@ pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<Exit
             policy::put(&app, &by, &name, rule, position, !off).await?;
             say!("`{name}` is set. Running servers follow within five seconds.");
         }
+        Command::Budget(command) => budget(&app, &by, command).await?,
         Command::Remove { name } => {
             let removed = policy::remove(&app, &by, &name).await?;
             say!("{}", if removed { "removed" } else { "there is no such rule" });
         }
         Command::Test { tool, arguments, caller, name, at } => {
             let arguments = serde_json::from_str(&arguments).context("the arguments")?;
-            let mut actor = if caller == "person" { Actor::terminal() } else { Actor::stdio() };
+            let mut actor = if caller == "person" { by } else { Actor::stdio().of(tenant) };
             actor.kind = if caller == "person" { ActorKind::Person } else { ActorKind::Agent };
             if let Some(name) = name {
                 (actor.id, actor.name) = (name.clone(), name);

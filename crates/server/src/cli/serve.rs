@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use server::actor::DEFAULT_TENANT;
 use server::config::LogFormat;
 use server::identity::{keys, people};
 use server::serve::{Server, asked_to_end};
@@ -16,7 +17,7 @@ pub async fn run(file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
         config.log.level = "warn".into();
     }
     let server = Server::start(super::open(config, true).await?).await?;
-    welcome(&server, people::setup_link(&server.app).await?);
+    welcome(&server, people::setup_link(&server.app, DEFAULT_TENANT).await?);
     tracing::info!(address = %server.address, "listening");
     asked_to_end().await;
     eprintln!("finishing running calls …");
@@ -37,7 +38,7 @@ fn welcome_text(server: &Server, setup: Option<String>) -> String {
     let key = keys::shown(app);
     let shown = key.as_deref().unwrap_or("YOUR_KEY");
     let key_line = key.as_deref().unwrap_or("the one in MCP_API_KEY, or make one: enterprise-mcp key create NAME");
-    let data = if app.connections.is_sample() {
+    let data = if app.connections.own().is_sample() {
         "\n  Data     sample business (nothing is connected; to connect: enterprise-mcp connect <ecosystem>)"
     } else {
         ""

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use server::actor::Actor;
 use server::calls::{self, Outcome, Progress, Request};
 
 /// How much to copy.
@@ -19,8 +18,9 @@ pub struct Options {
 }
 
 /// Syncs as the machine's owner, with a progress bar.
-pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, options: Options) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
+    let by = super::owner(&app, tenant).await?;
     let bar = ProgressBar::new(0)
         .with_style(ProgressStyle::with_template("{msg:14} {wide_bar} {human_pos}/{human_len} {eta}")?);
     let shown = bar.clone();
@@ -32,7 +32,7 @@ pub async fn run(file: Option<PathBuf>, options: Options) -> anyhow::Result<Exit
     let mode = if options.incremental { "incremental" } else { "full" };
     let arguments = json!({"mode": mode, "ecosystem": options.ecosystem});
     let request = Request { progress, ..Request::new("system.sync", arguments) };
-    let reply = calls::call(&app, &Actor::terminal(), request).await;
+    let reply = calls::call(&app, &by, request).await;
     bar.finish_and_clear();
     app.stop().await;
     match reply.map_err(|unknown| anyhow::anyhow!(unknown.message))?.outcome {

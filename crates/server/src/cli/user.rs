@@ -44,52 +44,53 @@ fn role(text: &str) -> Result<Role, String> {
     Role::parse(text).ok_or_else(|| format!("`{text}` is none of owner, admin, operator, viewer"))
 }
 
-pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyhow::Result<ExitCode> {
     let app = super::beside(super::config(file)?).await?;
-    let done = carry_out(&app, command).await;
+    let by = super::owner(&app, tenant).await?;
+    let done = carry_out(&app, &by, command).await;
     app.stop().await;
     say!("{}", done?);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn carry_out(app: &Arc<App>, command: Command) -> anyhow::Result<String> {
-    let by = Actor::terminal();
+async fn carry_out(app: &Arc<App>, by: &Actor, command: Command) -> anyhow::Result<String> {
     let url = app.config.public_url();
     Ok(match command {
-        Command::List => people::list(app, &by).await?.iter().map(line).collect::<Vec<_>>().join("\n"),
+        Command::List => people::list(app, by).await?.iter().map(line).collect::<Vec<_>>().join("\n"),
         Command::Setup => {
-            let link = people::setup_link(app).await?.context("there is somebody already; use invite or link")?;
+            let link =
+                people::setup_link(app, &by.tenant).await?.context("there is somebody already; use invite or link")?;
             format!("{url}{link}")
         }
         Command::Invite { email, name, role } => {
-            format!("{url}{}", people::invite(app, &by, &email, &name, role).await?.1)
+            format!("{url}{}", people::invite(app, by, &email, &name, role).await?.1)
         }
         Command::Role { email, role } => {
-            changed(app, &email, Change { role: Some(role.as_str().into()), ..Change::default() }).await?
+            changed(app, by, &email, Change { role: Some(role.as_str().into()), ..Change::default() }).await?
         }
         Command::Disable { email } => {
-            changed(app, &email, Change { disabled: Some(true), ..Change::default() }).await?
+            changed(app, by, &email, Change { disabled: Some(true), ..Change::default() }).await?
         }
         Command::Enable { email } => {
-            changed(app, &email, Change { disabled: Some(false), ..Change::default() }).await?
+            changed(app, by, &email, Change { disabled: Some(false), ..Change::default() }).await?
         }
         Command::Link { email } => {
-            format!("{url}{}", people::reset_link(app, &by, find(app, &email).await?.id).await?)
+            format!("{url}{}", people::reset_link(app, by, find(app, by, &email).await?.id).await?)
         }
         Command::RemoveSecondFactor { email } => {
-            people::remove_second_factor(app, &by, find(app, &email).await?.id).await?;
+            people::remove_second_factor(app, by, find(app, by, &email).await?.id).await?;
             "removed".into()
         }
     })
 }
 
-async fn changed(app: &Arc<App>, email: &str, change: Change) -> anyhow::Result<String> {
-    let person = people::change(app, &Actor::terminal(), find(app, email).await?.id, change).await?;
+async fn changed(app: &Arc<App>, by: &Actor, email: &str, change: Change) -> anyhow::Result<String> {
+    let person = people::change(app, by, find(app, by, email).await?.id, change).await?;
     Ok(line(&person))
 }
 
-async fn find(app: &Arc<App>, email: &str) -> anyhow::Result<Person> {
-    let everybody = people::list(app, &Actor::terminal()).await?;
+async fn find(app: &Arc<App>, by: &Actor, email: &str) -> anyhow::Result<Person> {
+    let everybody = people::list(app, by).await?;
     let wanted = email.trim().to_lowercase();
     everybody.into_iter().find(|person| person.email == wanted).with_context(|| format!("there is nobody with {email}"))
 }

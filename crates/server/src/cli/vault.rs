@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use server::actor::{Actor, DEFAULT_TENANT};
 use server::connections;
 
 #[derive(clap::Subcommand)]
@@ -16,10 +15,11 @@ pub enum Command {
     },
 }
 
-pub async fn run(file: Option<PathBuf>, command: Command) -> anyhow::Result<ExitCode> {
+pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyhow::Result<ExitCode> {
     let Command::Rotate { master } = command;
     let app = super::beside(super::config(file)?).await?;
-    let outcome = connections::rotate(&app, &Actor::terminal(), DEFAULT_TENANT, master).await;
+    let by = super::owner(&app, tenant).await?;
+    let outcome = connections::rotate(&app, &by, tenant, master).await;
     app.stop().await;
     say!("{} secrets were sealed anew.", outcome?);
     Ok(ExitCode::SUCCESS)

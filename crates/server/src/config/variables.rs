@@ -56,6 +56,8 @@ pub const VARIABLES: &[Variable] = &[
     of("WEBHOOKS_PER_MINUTE", "webhooks.per_minute", Type::Number),
     of("WEBHOOKS_MAX_WAITING", "webhooks.max_waiting", Type::Number),
     of("CONNECTIONS_WARN_DAYS", "connections.warn_days", Type::Number),
+    of("TENANT_WALL", "tenants.wall", Type::Text),
+    of("TENANT_CALLS_PER_MINUTE", "tenants.calls_per_minute", Type::Number),
     of("POLICY_DENY", "policy.deny", Type::List),
     of("POLICY_ASK", "policy.ask", Type::List),
     of("POLICY_ALLOW", "policy.allow", Type::List),

@@ -231,7 +231,7 @@ pub(super) fn section(
     Ok((section, generic))
 }
 
-fn names_account(connector: &ErasedConnector, key: &str) -> bool {
+pub(super) fn names_account(connector: &ErasedConnector, key: &str) -> bool {
     let granted = |auth: &Auth| match auth {
         Auth::OAuth2(oauth) => oauth.from_callback.iter().chain(oauth.from_token).any(|(_, kept)| *kept == key),
         _ => false,

@@ -150,7 +150,7 @@ impl Connections {
         app.audit.event(tenant.id(), "connected", None, by, &detail).await?;
         rows::put(tenant, new, token, app.clock.now()).await.map_err(crate::unavailable)?;
         self.reload(connector.id).await?;
-        settle(app).await
+        settle(app, self).await
     }
 
     /// One account under two names would be copied twice.
@@ -172,7 +172,7 @@ impl Connections {
 
 /// Seals every secret of a tenant with a new key, and with `master` that key with a new master key. Returns how many.
 pub async fn rotate(app: &App, by: &Actor, tenant: &str, master: bool) -> Result<usize> {
-    let (tenant, vault) = (app.store.tenant(tenant), &app.connections.outside.vault);
+    let (tenant, vault) = (app.store.tenant(tenant), &app.vault);
     let unavailable = crate::unavailable;
     app.audit.event(tenant.id(), "keys_rotated", None, by, &json!({"master": master})).await?;
     let fresh = vault.make_key(&tenant).await?;
@@ -194,14 +194,17 @@ pub async fn rotate(app: &App, by: &Actor, tenant: &str, master: bool) -> Result
     }
     rows::drop_unused_keys(&tenant, fresh.id()).await.map_err(unavailable)?;
     if master {
-        vault.change_master(std::slice::from_ref(&tenant)).await?;
+        // The master key seals those of every tenant.
+        let all = store::tenants::list(&app.store.system()).await.map_err(unavailable)?;
+        let all: Vec<_> = all.iter().map(|business| app.store.tenant(&business.tenant_id)).collect();
+        vault.change_master(&all).await?;
     }
     Ok(sealed)
 }
 
 /// Proves the credentials of a connection and notes how it fares.
-pub async fn test(app: &App, which: impl Into<Which>) -> Result<sdk::Account> {
-    let connected = app.connections.present(which).await?;
+pub async fn test(app: &App, connections: &Connections, which: impl Into<Which>) -> Result<sdk::Account> {
+    let connected = connections.present(which).await?;
     let outcome = match connected.open(call()).await {
         Ok(opening) => connected.connector.check(opening).await,
         Err(e) => Err(e),
@@ -211,7 +214,7 @@ pub async fn test(app: &App, which: impl Into<Which>) -> Result<sdk::Account> {
             Err(e) if e.kind == sdk::Kind::Unauthenticated => (NEEDS_ATTENTION, Some(e.message.as_str())),
             _ => ("connected", None),
         };
-        let tenant = &app.connections.outside.tenant;
+        let tenant = connections.tenant();
         rows::set_state(tenant, connected.place(), state, reason, app.clock.now()).await.map_err(crate::unavailable)?;
     }
     outcome
@@ -219,7 +222,8 @@ pub async fn test(app: &App, which: impl Into<Which>) -> Result<sdk::Account> {
 
 /// Ends a connection: revoked at the vendor where that is possible, and wiped here. The message says what was done.
 pub async fn disconnect(app: &App, by: &Actor, which: impl Into<Which>) -> Result<String> {
-    let connected = app.connections.present(which).await?;
+    let connections = app.connections.of(app, &by.tenant).await?;
+    let connected = connections.present(which).await?;
     if connected.credential().is_none() {
         let title = connected.connector.title;
         return Err(Error::not_found(format!(
@@ -228,12 +232,12 @@ pub async fn disconnect(app: &App, by: &Actor, which: impl Into<Which>) -> Resul
     }
     let ecosystem = connected.connector.id;
     let revoked = revoke(&connected).await;
-    let tenant = &app.connections.outside.tenant;
+    let tenant = connections.tenant();
     let detail = json!({"ecosystem": ecosystem, "connection": connected.name, "revoked_at_vendor": revoked.is_ok()});
     app.audit.event(tenant.id(), "disconnected", None, by, &detail).await?;
     rows::remove(tenant, connected.place()).await.map_err(crate::unavailable)?;
-    app.connections.reload(ecosystem).await?;
-    settle(app).await?;
+    connections.reload(ecosystem).await?;
+    settle(app, &connections).await?;
     let mut said = match revoked {
         Ok(true) => "Revoked at the vendor and wiped here.".to_owned(),
         Ok(false) => "Wiped here. Delete the key at the vendor too.".to_owned(),

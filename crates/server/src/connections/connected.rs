@@ -45,6 +45,11 @@ impl Connected {
         row.account_name.as_deref().or(row.account_id.as_deref())
     }
 
+    /// The vendor's id of the account, where it is known.
+    pub fn account_id(&self) -> Option<&str> {
+        self.row.as_ref()?.account_id.as_deref()
+    }
+
     /// Where its rows are kept.
     pub fn place(&self) -> store::Account<'_> {
         (self.connector.id, self.name.as_str()).into()

@@ -14,6 +14,7 @@ use super::accounts::Account;
 use crate::clock::Clock;
 
 /// The buckets on the database.
+#[derive(Clone)]
 pub struct Shared {
     store: Store,
     clock: Clock,

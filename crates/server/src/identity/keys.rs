@@ -76,18 +76,18 @@ pub async fn create(
 pub async fn make(app: &Arc<App>, by: &Actor, new: &NewKey) -> Result<(Uuid, String)> {
     check(app, by, new)?;
     let key = random()?;
-    let id = insert(app, &key, new).await?;
+    let id = insert(app, &by.tenant, &key, new).await?;
     let detail = json!({
         "key": id, "name": new.name, "scopes": new.scopes, "toolsets": new.toolsets, "expires_at": new.expires_at,
     });
-    app.audit.event(DEFAULT_TENANT, "key_created", None, by, &detail).await?;
+    app.audit.event(&by.tenant, "key_created", None, by, &detail).await?;
     Ok((id, key))
 }
 
 /// All keys without their secrets, the oldest first.
 pub async fn list(app: &Arc<App>, by: &Actor) -> Result<Vec<Model>> {
     may_manage(by)?;
-    api_keys::list(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)
+    api_keys::list(&app.store.tenant(&by.tenant)).await.map_err(crate::unavailable)
 }
 
 fn may_manage(by: &Actor) -> Result<()> {
@@ -122,11 +122,11 @@ fn check(app: &App, by: &Actor, new: &NewKey) -> Result<()> {
 /// Ends a key at once in this process, and within seconds in others.
 pub async fn revoke(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
     may_manage(by)?;
-    let tenant = app.store.tenant(DEFAULT_TENANT);
+    let tenant = app.store.tenant(&by.tenant);
     let revoked = api_keys::revoke(&tenant, id, app.clock.now()).await.map_err(crate::unavailable)?;
     app.keys.forget();
     if revoked {
-        app.audit.event(DEFAULT_TENANT, "key_revoked", None, by, &json!({"key": id})).await?;
+        app.audit.event(&by.tenant, "key_revoked", None, by, &json!({"key": id})).await?;
     }
     Ok(revoked)
 }
@@ -148,7 +148,7 @@ pub async fn seed(app: &Arc<App>) -> Result<()> {
     if known.is_none() {
         revoke_seeded(app).await?;
         let new = NewKey { name: SEEDED.into(), scopes: all_effects(), toolsets: None, expires_at: None };
-        match insert(app, &key, &new).await {
+        match insert(app, DEFAULT_TENANT, &key, &new).await {
             Ok(id) => {
                 app.audit
                     .event(DEFAULT_TENANT, "key_created", None, &Actor::terminal(), &json!({"key": id, "name": SEEDED}))
@@ -211,7 +211,7 @@ fn make_file(app: &App) -> Result<String> {
     Ok(key)
 }
 
-async fn insert(app: &Arc<App>, key: &str, new: &NewKey) -> Result<Uuid> {
+async fn insert(app: &Arc<App>, tenant: &str, key: &str, new: &NewKey) -> Result<Uuid> {
     let new = NewApiKey {
         name: new.name.trim().to_owned(),
         prefix: key.chars().take(9).collect(),
@@ -220,7 +220,7 @@ async fn insert(app: &Arc<App>, key: &str, new: &NewKey) -> Result<Uuid> {
         toolsets: new.toolsets.as_ref().map(|toolsets| json!(toolsets)),
         expires_at: new.expires_at,
     };
-    let tenant = app.store.tenant(DEFAULT_TENANT);
+    let tenant = app.store.tenant(tenant);
     let row = api_keys::create(&tenant, new, app.clock.now()).await.map_err(crate::unavailable)?;
     Ok(row.id)
 }

@@ -9,7 +9,7 @@ use store::people::{self as rows, Change, Changed, NewPerson, Person};
 use uuid::Uuid;
 
 use super::{oauth, tokens};
-use crate::actor::{Actor, DEFAULT_TENANT, Role, Scope};
+use crate::actor::{Actor, Role, Scope};
 use crate::app::App;
 
 pub use super::totp::{begin as begin_second_factor, confirm as confirm_second_factor, verify as verify_second_factor};
@@ -17,9 +17,9 @@ pub use super::totp::{begin as begin_second_factor, confirm as confirm_second_fa
 /// How long a link is good.
 const LINK_HOURS: i64 = 24;
 
-/// The link that makes whoever opens it the first owner; `None`: there is somebody already.
-pub async fn setup_link(app: &Arc<App>) -> Result<Option<String>> {
-    let tenant = app.store.tenant(DEFAULT_TENANT);
+/// The link that makes whoever opens it the first owner of a business; `None`: there is somebody already.
+pub async fn setup_link(app: &Arc<App>, tenant: &str) -> Result<Option<String>> {
+    let tenant = app.store.tenant(tenant);
     if rows::any(&tenant).await.map_err(crate::unavailable)? {
         return Ok(None);
     }
@@ -101,8 +101,8 @@ pub async fn get(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<Person> {
 /// What a link is for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Purpose {
-    /// Whoever opens it becomes the first owner.
-    FirstOwner,
+    /// Whoever opens it becomes the first owner of this tenant.
+    FirstOwner(String),
     /// This person sets a password.
     Password(Box<Person>),
 }
@@ -111,7 +111,10 @@ pub enum Purpose {
 pub async fn purpose(app: &Arc<App>, token: &str) -> Result<Option<Purpose>> {
     let link = rows::link(&app.store.system(), &tokens::digest(token), app.clock.now()).await;
     let Some(link) = link.map_err(crate::unavailable)? else { return Ok(None) };
-    let Some(id) = link.person_id else { return Ok(Some(Purpose::FirstOwner)) };
+    if app.tenants.name(app, &link.tenant_id).await?.is_none() {
+        return Ok(None);
+    }
+    let Some(id) = link.person_id else { return Ok(Some(Purpose::FirstOwner(link.tenant_id))) };
     let person = rows::get(&app.store.tenant(&link.tenant_id), id).await.map_err(crate::unavailable)?;
     Ok(person.map(|person| Purpose::Password(Box::new(person))))
 }
@@ -131,7 +134,7 @@ pub async fn use_link(app: &Arc<App>, token: &str, filled: Filled) -> Result<Uui
     let purpose = purpose(app, token).await?.ok_or_else(gone)?;
     let (email, first) = match &purpose {
         Purpose::Password(person) => (person.email.clone(), None),
-        Purpose::FirstOwner => {
+        Purpose::FirstOwner(_) => {
             let (email, name) = (address(&filled.email)?, named(&filled.name)?);
             (email.clone(), Some((email, name)))
         }
@@ -146,7 +149,7 @@ pub async fn use_link(app: &Arc<App>, token: &str, filled: Filled) -> Result<Uui
     });
     let tenant = match &purpose {
         Purpose::Password(person) => app.store.tenant(&person.tenant_id),
-        Purpose::FirstOwner => app.store.tenant(DEFAULT_TENANT),
+        Purpose::FirstOwner(tenant) => app.store.tenant(tenant),
     };
     let used = rows::use_link(&tenant, &tokens::digest(token), &hash, first.as_ref(), app.clock.now()).await;
     let id = used.map_err(crate::unavailable)?.ok_or_else(gone)?;

@@ -32,6 +32,8 @@ pub struct Credentials {
     pub password: String,
     /// Of the second factor, where there is one.
     pub code: Option<String>,
+    /// The id of the business, for somebody who belongs to several.
+    pub business: Option<String>,
 }
 
 /// A session that has begun: the cookie's value, and what its pages send with every change.
@@ -46,16 +48,17 @@ pub enum Outcome {
     SignedIn(Box<SignedIn>),
     /// The password is right; now the code.
     NeedsCode,
+    /// The password is right in several businesses; now which: ids and names.
+    NeedsBusiness(Vec<(String, String)>),
 }
 
 /// Signs a person in. Whatever is wrong, the answer is the same and takes as long: it tells nobody who is known here.
 pub async fn sign_in(app: &Arc<App>, sent: Credentials, client: Option<&str>) -> Result<Outcome> {
-    let email = sent.email.trim().to_lowercase();
-    let found = people::by_email(&app.store.system(), &email).await.map_err(crate::unavailable)?;
-    let known = found.into_iter().find(|person| person.disabled_at.is_none());
-    let hash = known.as_ref().and_then(|person| person.password_hash.clone());
-    let is_right = app.passwords.verify(&sent.password, hash.as_deref()).await?;
-    let Some(known) = known else { return Err(refused()) };
+    let (known, is_right) = match meant(app, &sent).await? {
+        Meant::One(person, is_right) => (*person, is_right),
+        Meant::Nobody => return Err(refused()),
+        Meant::Several(businesses) => return Ok(Outcome::NeedsBusiness(businesses)),
+    };
     // Read again: many guesses at once must not all be judged by what stood there before the first.
     let (tenant, now) = (app.store.tenant(&known.tenant_id), app.clock.now());
     let Some(person) = people::get(&tenant, known.id).await.map_err(crate::unavailable)? else { return Err(refused()) };
@@ -73,6 +76,48 @@ pub async fn sign_in(app: &Arc<App>, sent: Credentials, client: Option<&str>) ->
     }
     begin(app, person, client, now).await.map(|session| Outcome::SignedIn(Box::new(session)))
 }
+
+/// Whom an address and a password stand for.
+enum Meant {
+    Nobody,
+    /// And whether the password is right.
+    One(Box<Person>, bool),
+    Several(Vec<(String, String)>),
+}
+
+/// One address may be of people in several businesses. Which these are is told to who knows a password of theirs.
+async fn meant(app: &Arc<App>, sent: &Credentials) -> Result<Meant> {
+    let email = sent.email.trim().to_lowercase();
+    let found = people::by_email(&app.store.system(), &email).await.map_err(crate::unavailable)?;
+    let mut known = Vec::new();
+    for person in found.into_iter().filter(|person| person.disabled_at.is_none()) {
+        let wanted = sent.business.as_ref().is_none_or(|business| *business == person.tenant_id);
+        if wanted && let Some(business) = app.tenants.name(app, &person.tenant_id).await? {
+            known.push((person, business));
+        }
+    }
+    // Each costs a hash. Who belongs to more has to say which.
+    known.truncate(MOST_BUSINESSES);
+    let mut right = Vec::new();
+    for (person, business) in &known {
+        if app.passwords.verify(&sent.password, person.password_hash.as_deref()).await? {
+            right.push((person.clone(), business.clone()));
+        }
+    }
+    if known.is_empty() {
+        // It takes as long as for somebody who is known.
+        app.passwords.verify(&sent.password, None).await?;
+        return Ok(Meant::Nobody);
+    }
+    Ok(match right.len() {
+        0 => Meant::One(Box::new(known.swap_remove(0).0), false),
+        1 => Meant::One(Box::new(right.swap_remove(0).0), true),
+        _ => Meant::Several(right.into_iter().map(|(person, business)| (person.tenant_id, business)).collect()),
+    })
+}
+
+/// Businesses of one address that are tried without a word which is meant.
+const MOST_BUSINESSES: usize = 5;
 
 async fn begin(app: &Arc<App>, person: Person, client: Option<&str>, now: DateTime<Utc>) -> Result<SignedIn> {
     let (cookie, csrf, tenant) = (tokens::token()?, tokens::token()?, app.store.tenant(&person.tenant_id));

@@ -44,9 +44,9 @@ pub fn routes<Handler: ServerHandler + Clone>(app: &Arc<App>, handler: Handler) 
 }
 
 /// Serves one client over stdin and stdout until it closes them.
-pub async fn stdio(app: Arc<App>) -> Result<(), std::io::Error> {
+pub async fn stdio(app: Arc<App>, actor: Actor) -> Result<(), std::io::Error> {
     let shutdown = app.shutdown.clone();
-    let service = Mcp::new(app, Some(Actor::stdio()));
+    let service = Mcp::new(app, Some(actor));
     let running = service.serve(rmcp::transport::stdio()).await.map_err(std::io::Error::other)?;
     let stop = running.cancellation_token();
     let watcher = tokio::spawn(async move {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{Mode, Report, StreamReport, write};
 use crate::app::App;
 use crate::calls::Progress;
+use crate::connections::Connections;
 
 /// A page that was changed while a walk looked at another is seen by the next incremental walk,
 /// because that begins a little before this one.
@@ -30,6 +31,8 @@ const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(300);
 pub struct Work {
     pub app: Arc<App>,
     pub tenant: Tenant,
+    /// Those of the tenant.
+    pub connections: Arc<Connections>,
     pub ecosystem: &'static str,
     pub mode: Mode,
     /// Only these; empty is all.
@@ -42,7 +45,7 @@ pub struct Work {
 /// Walks every stream. One that fails does not stop the others, but without the first there is no sync.
 pub async fn all(work: &Work) -> Result<Report> {
     let started = Instant::now();
-    let connected = work.app.connections.get(work.ecosystem)?;
+    let connected = work.connections.get(work.ecosystem)?;
     let mut report = Report::of(work.ecosystem, work.mode, "done", "");
     for stream in &connected.connector.streams {
         if !work.wants(stream.name) {
@@ -115,7 +118,7 @@ impl<'a> Walk<'a> {
     async fn begin(work: &'a Work, stream: &'a ErasedStream) -> Result<Walk<'a>> {
         let now = work.app.clock.now();
         let left = (work.end - now).to_std().unwrap_or_default();
-        let connected = work.app.connections.present(work.ecosystem).await?;
+        let connected = work.connections.present(work.ecosystem).await?;
         connected.refuse_if_changed(&work.tenant).await?;
         let call =
             Call { execution: Some(work.execution), key: work.execution.to_string(), deadline: Instant::now() + left };

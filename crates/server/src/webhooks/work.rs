@@ -51,11 +51,14 @@ pub fn register(app: &Arc<App>) {
 
 async fn work(app: &Arc<App>, job: &Job, ecosystem: &str) -> Result<Value, Failure> {
     let tenant = app.store.tenant(&job.tenant);
+    if app.tenants.name(app, tenant.id()).await?.is_none() {
+        return Ok(json!({"skipped": "the business is disabled"}));
+    }
     let taken = rows::take(&tenant, ecosystem, job.run).await?;
     if taken.events == 0 {
         return Ok(json!({"events": 0}));
     }
-    let connected = app.connections.present(ecosystem).await?;
+    let connected = app.connections.of(app, tenant.id()).await?.present(ecosystem).await?;
     if connected.source == Source::Sample {
         rows::settle(&tenant, job.run, "ignored", Some("it is no longer connected"), app.clock.now()).await?;
         return Ok(json!({"events": taken.events, "ignored": true}));

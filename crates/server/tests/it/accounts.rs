@@ -21,7 +21,7 @@ async fn the_first_account_takes_the_whole_sample_with_it() {
         let (server, account) = beside(&vendor, database, |config| config.sync.enabled = true).await;
         let app = server.app();
         server.data("system.sync", json!({})).await;
-        settle(app).await.unwrap();
+        settle(app, app.connections.own()).await.unwrap();
         assert!(contacts(&server).await > 0);
         assert_eq!(
             enabled(&server).await,
@@ -51,7 +51,7 @@ async fn an_ended_consent_is_shown_until_there_is_a_new_one() {
     for _ in 0..2 {
         let (status, body) = invoices(&server).await;
         assert!(status >= 400 && body["detail"].as_str().unwrap().contains(cure), "{status} {body}");
-        server.app().connections.reload("quickbooks").await.unwrap();
+        server.app().connections.own().reload("quickbooks").await.unwrap();
     }
     let told = quickbooks(&server).await;
     assert_eq!(told["state"], "needs_attention", "{told}");

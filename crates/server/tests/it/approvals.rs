@@ -208,7 +208,7 @@ async fn an_execution_that_was_cut_off_is_settled_from_its_record() {
                 .await
                 .unwrap();
             store::approvals::take(&tenant, id, now).await.unwrap().expect("taken");
-            approvals::tidy(app).await.unwrap();
+            approvals::tidy(app, &app.store.tenant("default")).await.unwrap();
             assert_eq!(settled(&server, id).await["state"], "unknown");
         },
     )

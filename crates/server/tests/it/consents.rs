@@ -36,7 +36,7 @@ pub fn begin(server: &TestServer, vendor: &Sandbox, which: impl Into<Which>, key
     let (app, which) = (server.app(), which.into());
     let account = vendor.account(&which.ecosystem).unwrap();
     let settings = settings(&account, keys);
-    app.connections.begin_consent(which, client(&account), settings, None, CALLBACK).unwrap()
+    app.connections.own().begin_consent(which, client(&account), settings, None, CALLBACK).unwrap()
 }
 
 /// A person says yes on the vendor's page: what the browser is sent back with.
@@ -49,7 +49,7 @@ pub async fn says_yes(server: &TestServer, url: &str) -> String {
 
 pub async fn finish(server: &TestServer, consent: Consent, query: &str) -> sdk::Result<NewConnection> {
     let app = server.app();
-    app.connections.finish_consent(app, &Actor::terminal(), consent, query).await
+    app.connections.own().finish_consent(app, &Actor::terminal(), consent, query).await
 }
 
 async fn shown(server: &TestServer, ecosystem: &str) -> Value {
@@ -116,7 +116,7 @@ async fn an_agencys_token_becomes_a_locations() {
     let account = vendor.account("gohighlevel").unwrap();
     let mut other = settings(&account, &[]);
     other.insert("location_id".into(), "another-location".into());
-    let consent = app.connections.begin_consent("gohighlevel", client(&account), other, None, CALLBACK).unwrap();
+    let consent = app.connections.own().begin_consent("gohighlevel", client(&account), other, None, CALLBACK).unwrap();
     let query = agency(&consent);
     let refused = finish(&server, consent, &query).await.unwrap_err();
     assert!(refused.message.contains("GoHighLevel"), "{refused}");
@@ -129,7 +129,8 @@ async fn a_seller_consents_in_seller_central() {
     let (server, vendor) = (TestServer::sqlite().await, vendor(83).await);
     let app = server.app();
     let account = vendor.account("amazon").unwrap();
-    let missing = app.connections.begin_consent("amazon", client(&account), [].into(), None, CALLBACK).err().unwrap();
+    let missing =
+        app.connections.own().begin_consent("amazon", client(&account), [].into(), None, CALLBACK).err().unwrap();
     assert!(missing.message.contains("--set application_id="), "{missing}");
 
     let consent = begin(&server, &vendor, "amazon", &["application_id"]);
@@ -160,7 +161,7 @@ async fn the_consent_page_is_that_of_the_marketplace() {
     let server = TestServer::sqlite_with(change).await;
     let secrets: BTreeMap<String, String> =
         [("client_id", "id"), ("client_secret", "secret")].map(|(name, text)| (name.into(), text.into())).into();
-    let consent = server.app().connections.begin_consent("amazon", secrets, [].into(), None, CALLBACK).unwrap();
+    let consent = server.app().connections.own().begin_consent("amazon", secrets, [].into(), None, CALLBACK).unwrap();
     let page = "https://sellercentral.amazon.co.jp/apps/authorize/consent?application_id=amzn1.sp.solution.test&";
     assert!(consent.url.starts_with(page), "{}", consent.url);
     server.stop().await;
@@ -223,7 +224,7 @@ async fn a_connection_that_ends_soon_is_expiring() {
             settings.retain(|key, _| key == "base_url");
             settings.insert("expires_on".into(), day);
             let secrets = [("token".to_owned(), slack.credentials["token"].clone())].into();
-            app.connections.connect_with_keys(app, &Actor::terminal(), "slack", secrets, settings).await.unwrap();
+            app.connections.own().connect_with_keys(app, &Actor::terminal(), "slack", secrets, settings).await.unwrap();
             let ours = shown(&server, "slack").await;
             assert_eq!(ours["state"], "expiring", "{ours}");
             assert!(ours["reason"].as_str().unwrap().starts_with("the key ends"), "{ours}");

@@ -50,7 +50,7 @@ async fn browser<'a>(server: &'a TestServer, email: &str) -> Browser<'a> {
 }
 
 pub async fn owner(server: &TestServer) -> Browser<'_> {
-    let link = people::setup_link(server.app()).await.unwrap().unwrap();
+    let link = people::setup_link(server.app(), "default").await.unwrap().unwrap();
     let form = [("email", "Owner@Shop.example"), ("name", "Owner"), ("password", PASSWORD)];
     let page = server.http.post(server.url(&link)).form(&form).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK, "{}", page.text().await.unwrap());
@@ -71,7 +71,7 @@ async fn the_first_owner_comes_by_a_link_that_is_good_once() {
     on_both(
         |_| {},
         |server| async move {
-            let link = people::setup_link(server.app()).await.unwrap().unwrap();
+            let link = people::setup_link(server.app(), "default").await.unwrap().unwrap();
             for _ in 0..2 {
                 let page = server.http.get(server.url(&link)).send().await.unwrap();
                 assert_eq!(page.status(), StatusCode::OK);
@@ -91,7 +91,7 @@ async fn the_first_owner_comes_by_a_link_that_is_good_once() {
             let answers = futures::future::join_all(many).await;
             assert_eq!(answers.iter().filter(|status| **status == StatusCode::OK).count(), 1, "{answers:?}");
             assert_eq!(people::list(server.app(), &Actor::terminal()).await.unwrap().len(), 1);
-            assert_eq!(people::setup_link(server.app()).await.unwrap(), None);
+            assert_eq!(people::setup_link(server.app(), "default").await.unwrap(), None);
             assert_eq!(server.http.get(server.url(&link)).send().await.unwrap().status(), StatusCode::NOT_FOUND);
         },
     )

@@ -31,6 +31,8 @@ mod quotas;
 mod lost;
 mod webhooks;
 mod policy;
+mod tenants;
+mod budgets;
 mod identity;
 mod letting_in;
 mod clients;

@@ -50,9 +50,10 @@ async fn says_yes(server: &TestServer, url: &str) -> String {
 
 pub async fn connected(server: &TestServer, account: &Account) -> server::connections::NewConnection {
     let app = server.app();
-    let consent = app.connections.begin_consent("quickbooks", client(account), [].into(), None, CALLBACK).unwrap();
+    let consent =
+        app.connections.own().begin_consent("quickbooks", client(account), [].into(), None, CALLBACK).unwrap();
     let query = says_yes(server, &consent.url).await;
-    app.connections.finish_consent(app, &Actor::terminal(), consent, &query).await.unwrap()
+    app.connections.own().finish_consent(app, &Actor::terminal(), consent, &query).await.unwrap()
 }
 
 /// How many requests to the token endpoint these calls made.
@@ -76,17 +77,18 @@ async fn a_consent_is_bound_to_who_began_it_and_good_once() {
     let vendor = vendor().await;
     let (server, account) = beside(&vendor, None, |_| {}).await;
     let app = server.app();
-    let begin = || app.connections.begin_consent("quickbooks", client(&account), [].into(), None, CALLBACK).unwrap();
+    let begin =
+        || app.connections.own().begin_consent("quickbooks", client(&account), [].into(), None, CALLBACK).unwrap();
 
     let (first, second) = (begin(), begin());
     let foreign = says_yes(&server, &first.url).await;
     let by = Actor::terminal();
-    let forged = app.connections.finish_consent(app, &by, second, &foreign).await.unwrap_err();
+    let forged = app.connections.own().finish_consent(app, &by, second, &foreign).await.unwrap_err();
     assert_eq!(forged.kind, sdk::Kind::Forbidden, "{forged}");
-    let refused = app.connections.finish_consent(app, &by, begin(), "error=access_denied").await.unwrap_err();
+    let refused = app.connections.own().finish_consent(app, &by, begin(), "error=access_denied").await.unwrap_err();
     assert_eq!(refused.kind, sdk::Kind::Forbidden, "{refused}");
 
-    let done = app.connections.finish_consent(app, &by, first, &foreign).await.unwrap();
+    let done = app.connections.own().finish_consent(app, &by, first, &foreign).await.unwrap();
     assert!(!done.account.id.is_empty() && done.missing_scopes.is_empty(), "{done:?}");
     let (status, body) = invoices(&server).await;
     assert_eq!((status, &body["metadata"]["source"]), (200, &json!("live")), "{body}");
@@ -144,7 +146,7 @@ async fn a_lost_refresh_is_repeated_and_a_withdrawn_consent_is_not() {
     let realm = account.config["realm_id"].as_str().unwrap().to_owned();
     let settings = [("realm_id".to_owned(), realm)].into();
     let by = Actor::terminal();
-    let refused = app.connections.connect_with_keys(app, &by, "quickbooks", secrets, settings).await.unwrap_err();
+    let refused = app.connections.own().connect_with_keys(app, &by, "quickbooks", secrets, settings).await.unwrap_err();
     assert_eq!(refused.kind, sdk::Kind::Unauthenticated, "{refused}");
     assert!(refused.message.contains("enterprise-mcp connect quickbooks"), "{refused}");
     server.stop().await;

@@ -29,7 +29,7 @@ async fn connect(server: &TestServer, vendor: &Sandbox, token: &str) -> sdk::Res
     let app = server.app();
     let secrets = map(&[("token", token)]);
     let connected =
-        app.connections.connect_with_keys(app, &Actor::terminal(), "gohighlevel", secrets, settings).await?;
+        app.connections.own().connect_with_keys(app, &Actor::terminal(), "gohighlevel", secrets, settings).await?;
     Ok(connected.account)
 }
 
@@ -55,8 +55,8 @@ async fn an_account_is_connected_rotated_and_wiped() {
             assert_eq!(sealed.len(), 1);
             for master in [false, true] {
                 assert_eq!(rotate(server.app(), &Actor::terminal(), "default", master).await.unwrap(), 1);
-                server.app().connections.reload("gohighlevel").await.unwrap();
-                assert_eq!(test(server.app(), "gohighlevel").await.unwrap(), account);
+                server.app().connections.own().reload("gohighlevel").await.unwrap();
+                assert_eq!(test(server.app(), server.app().connections.own(), "gohighlevel").await.unwrap(), account);
             }
             let anew = rows(&server).await;
             assert!(sealed[0].key_id != anew[0].key_id && sealed[0].sealed != anew[0].sealed);
@@ -89,15 +89,18 @@ async fn a_lost_master_key_is_named_and_never_answered_with_sample_data() {
     let key = std::fs::read_to_string(&file).unwrap();
     assert_eq!(key.len(), 64);
     std::fs::write(&file, "0".repeat(64)).unwrap();
-    server.app().connections.reload("gohighlevel").await.unwrap();
+    server.app().connections.own().reload("gohighlevel").await.unwrap();
     let (status, body) = server.run("gohighlevel.get_contact", json!({"contact_id": "nobody"})).await;
     assert!(status != 200 && body["detail"].as_str().unwrap().contains("master key"), "{status} {body}");
     let connections = server.data("system.list_connections", json!({})).await;
     let ours = connections["connections"].as_array().unwrap().iter().find(|one| one["ecosystem"] == "gohighlevel");
     assert_eq!(ours.unwrap()["state"], "needs_attention", "{connections}");
     std::fs::write(&file, key).unwrap();
-    server.app().connections.reload("gohighlevel").await.unwrap();
-    tokio::time::timeout(Duration::from_secs(10), test(server.app(), "gohighlevel")).await.unwrap().unwrap();
+    server.app().connections.own().reload("gohighlevel").await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), test(server.app(), server.app().connections.own(), "gohighlevel"))
+        .await
+        .unwrap()
+        .unwrap();
     server.stop().await;
 }
 

@@ -369,7 +369,8 @@ async fn a_channel_is_opened_by_the_server() {
             let page = store::audit::events(&tenant, Some("webhooks_asked_for"), 9, None).await.unwrap();
             page.rows.len()
         };
-        server::webhooks::renew(server.app(), &server::actor::Actor::terminal()).await;
+        let own = server.app().connections.own();
+        server::webhooks::renew(server.app(), own, &server::actor::Actor::terminal()).await;
         assert_eq!(asked().await, 1, "it lasts for days");
         finish(server).await;
     }

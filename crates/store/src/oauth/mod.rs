@@ -24,7 +24,7 @@ const TURN: i64 = 0x6f61_7574_6831;
 
 /// A transaction of one of those who write or end. SQLite has one writer anyway.
 async fn turn(system: &System) -> Result<DatabaseTransaction> {
-    let tx = system.store().begin().await?;
+    let tx = system.begin().await?;
     if tx.get_database_backend() == DbBackend::Postgres {
         let mut sql = system.sql("SELECT pg_advisory_xact_lock(");
         sql.bind(TURN).push(")");

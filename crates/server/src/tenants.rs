@@ -1,0 +1,150 @@
+//! The businesses of this installation. Each has its own connections, data, people, keys, rules and limits; only who owns
+//! the machine, or the default tenant, adds one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sdk::{Error, Result};
+use serde_json::json;
+use store::Store;
+use store::tenants::{self as rows, Business};
+use tokio::time::Instant;
+
+use crate::actor::{Actor, DEFAULT_TENANT, Role};
+use crate::app::App;
+use crate::config::Config;
+use crate::connections::Connections;
+use crate::identity::people;
+
+/// What another process has changed takes effect within this time.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// The businesses as they were read lately.
+#[derive(Default)]
+pub struct Tenants(Mutex<Option<(Arc<Known>, Instant)>>);
+
+type Known = HashMap<String, Business>;
+
+impl Tenants {
+    /// Refuses the caller of a business that is disabled, or that does not exist.
+    pub async fn refuse_disabled(&self, app: &App, tenant: &str) -> Result<()> {
+        match self.known(app).await?.get(tenant) {
+            Some(business) if business.disabled_at.is_none() => Ok(()),
+            _ => Err(Error::forbidden(format!("the business `{tenant}` is disabled"))),
+        }
+    }
+
+    /// The name of a business that answers.
+    pub async fn name(&self, app: &App, tenant: &str) -> Result<Option<String>> {
+        let known = self.known(app).await?;
+        Ok(known.get(tenant).filter(|business| business.disabled_at.is_none()).map(|business| business.name.clone()))
+    }
+
+    async fn known(&self, app: &App) -> Result<Arc<Known>> {
+        let before = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        if let Some((known, _)) = before.as_ref().filter(|(_, at)| at.elapsed() < FRESH) {
+            return Ok(known.clone());
+        }
+        match read(app).await {
+            Ok(known) => {
+                *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((known.clone(), Instant::now()));
+                Ok(known)
+            }
+            // Without a database nothing is answered anyway, but vendors are told to come again.
+            Err(e) => before.map(|(known, _)| known).ok_or(e),
+        }
+    }
+
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    }
+}
+
+async fn read(app: &App) -> Result<Arc<Known>> {
+    let all = rows::list(&app.store.system()).await.map_err(crate::unavailable)?;
+    if all.len() > 1
+        && let Err(error) = store::wall::follow(&app.store).await
+    {
+        tracing::error!(%error, "the second wall between tenants does not stand");
+    }
+    Ok(Arc::new(all.into_iter().map(|business| (business.tenant_id.clone(), business)).collect()))
+}
+
+/// The connections of every business that answers, the default one's first.
+pub async fn connections(app: &App) -> Result<Vec<Arc<Connections>>> {
+    let known = app.tenants.known(app).await?;
+    let mut open: Vec<&Business> = known.values().filter(|business| business.disabled_at.is_none()).collect();
+    open.sort_by_key(|business| (business.tenant_id != DEFAULT_TENANT, &business.created_at, &business.tenant_id));
+    let mut connections = Vec::new();
+    for business in open {
+        connections.push(app.connections.of(app, &business.tenant_id).await?);
+    }
+    Ok(connections)
+}
+
+/// Sees to it that the installation's own business is there.
+pub async fn ensure_own(store: &Store, config: &Config, now: DateTime<Utc>) -> Result<()> {
+    rows::add(&store.system(), DEFAULT_TENANT, &config.server.brand, now).await.map_err(crate::unavailable)?;
+    Ok(())
+}
+
+/// All businesses, for who may see them.
+pub async fn list(app: &App, by: &Actor) -> Result<Vec<Business>> {
+    may_manage(by)?;
+    rows::list(&app.store.system()).await.map_err(crate::unavailable)
+}
+
+/// Adds a business, and returns the link that makes its first owner.
+pub async fn create(app: &Arc<App>, by: &Actor, id: &str, name: &str) -> Result<String> {
+    may_manage(by)?;
+    let (id, name) = (slug(id)?, named(name)?);
+    store::wall::prepare(&app.store).await.map_err(|e| Error::unavailable(e.to_string()).with_source(e))?;
+    app.audit.event(&by.tenant, "tenant_created", None, by, &json!({"tenant": id, "name": name})).await?;
+    if !rows::add(&app.store.system(), id, name, app.clock.now()).await.map_err(crate::unavailable)? {
+        return Err(Error::conflict(format!("there is a business `{id}` already")));
+    }
+    app.tenants.forget();
+    let link = people::setup_link(app, id).await?;
+    link.ok_or_else(|| Error::conflict(format!("the business `{id}` has people already")))
+}
+
+/// Lets a business answer nobody, or again. The default one stays: who could enable it?
+pub async fn set_disabled(app: &Arc<App>, by: &Actor, id: &str, disabled: bool) -> Result<()> {
+    may_manage(by)?;
+    if id == DEFAULT_TENANT {
+        return Err(Error::conflict("the installation's own business cannot be disabled"));
+    }
+    let event = if disabled { "tenant_disabled" } else { "tenant_enabled" };
+    app.audit.event(&by.tenant, event, None, by, &json!({"tenant": id})).await?;
+    let changed = rows::set_disabled(&app.store.system(), id, disabled, app.clock.now()).await;
+    app.tenants.forget();
+    if changed.map_err(crate::unavailable)? {
+        return Ok(());
+    }
+    let state = if disabled { "enabled" } else { "disabled" };
+    Err(Error::not_found(format!("there is no {state} business `{id}`")))
+}
+
+/// The machine's owner and owners of the default tenant; nobody else is told that there are others.
+fn may_manage(by: &Actor) -> Result<()> {
+    if by.role == Some(Role::Owner) && by.tenant == DEFAULT_TENANT {
+        return Ok(());
+    }
+    Err(Error::forbidden("businesses are managed by owners of the installation's own business"))
+}
+
+/// An id that fits into an address, a file's name and a prompt.
+fn slug(id: &str) -> Result<&str> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fine = (2..=40).contains(&id.len()) && id.chars().all(fits) && !id.starts_with('-') && !id.ends_with('-');
+    let why = "the id of a business has 2 to 40 small letters, digits and hyphens, such as acme-supply";
+    if fine { Ok(id) } else { Err(Error::invalid_input(why)) }
+}
+
+fn named(name: &str) -> Result<&str> {
+    let name = name.trim();
+    let fine = !name.is_empty() && name.chars().count() <= 100 && !name.contains(char::is_control);
+    if fine { Ok(name) } else { Err(Error::invalid_input("the name of a business has 1 to 100 characters")) }
+}
