@@ -1,13 +1,15 @@
 //! Throw-away stores for tests, on both back ends.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
+use sea_orm::ConnectionTrait;
 use sea_orm::prelude::Uuid;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 
-use crate::{OpenOptions, Result, Store, StoreError, Wall};
+use crate::{Backend, OpenOptions, Result, Store, StoreError, Wall};
 
 /// A database of its own for one test.
 pub struct TestStore {
@@ -131,7 +133,6 @@ pub async fn kill_audit_connections(url: &str) -> Result<usize> {
 
 /// Leaves the mark of a migration that this version does not know.
 pub async fn pretend_newer(url: &str) -> Result<()> {
-    use sea_orm::ConnectionTrait;
     let options = OpenOptions { exclusive: false, ..Default::default() };
     let store = Store::open(url, options).await?;
     let mark = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_from_the_future', 0)";
@@ -139,10 +140,57 @@ pub async fn pretend_newer(url: &str) -> Result<()> {
     store.close().await
 }
 
+/// The tables of tenants that have this column.
+pub async fn tables_with(store: &Store, column: &str) -> Result<Vec<String>> {
+    let columns = columns(store).await?;
+    let has = |columns: &Vec<String>, wanted: &str| columns.iter().any(|column| column == wanted);
+    Ok(columns.into_iter().filter(|(_, all)| has(all, column)).map(|(table, _)| table).collect())
+}
+
+/// Every row of a tenant as text, table by table.
+pub async fn rows_of(store: &Store, tenant: &str) -> Result<BTreeMap<String, Vec<String>>> {
+    let system = store.system();
+    let mut all = BTreeMap::new();
+    for (table, columns) in columns(store).await? {
+        let row = match store.backend() {
+            Backend::Postgres => "to_jsonb(t)::text".to_owned(),
+            Backend::Sqlite => {
+                columns.iter().map(|name| format!("quote(\"{name}\")")).collect::<Vec<_>>().join(" || ' ' || ")
+            }
+        };
+        let mut sql = system.sql(&format!("SELECT {row} AS row_text FROM {table} t WHERE tenant_id = "));
+        sql.bind(tenant).push(" ORDER BY 1");
+        let rows = system.read().query_all_raw(sql.statement()).await?;
+        let rows: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get("", "row_text")).collect();
+        all.insert(table, rows?);
+    }
+    Ok(all)
+}
+
 /// Changes rows behind everybody's back, as who has the database can.
 pub async fn tamper(store: &Store, sql: &str) -> Result<u64> {
-    use sea_orm::ConnectionTrait;
-    Ok(store.inner().write.execute_unprepared(sql).await?.rows_affected())
+    Ok(store.system().write().execute_unprepared(sql).await?.rows_affected())
+}
+
+/// The tables that have a tenant, with their columns.
+async fn columns(store: &Store) -> Result<BTreeMap<String, Vec<String>>> {
+    let system = store.system();
+    let sql = match store.backend() {
+        Backend::Postgres => {
+            "SELECT table_name::text AS t, column_name::text AS c FROM information_schema.columns \
+             WHERE table_schema = current_schema() ORDER BY ordinal_position"
+        }
+        Backend::Sqlite => {
+            "SELECT m.name AS t, i.name AS c FROM sqlite_master m JOIN pragma_table_info(m.name) i \
+             WHERE m.type = 'table' ORDER BY i.cid"
+        }
+    };
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in system.read().query_all_raw(system.sql(sql).statement()).await? {
+        tables.entry(row.try_get("", "t")?).or_default().push(row.try_get("", "c")?);
+    }
+    tables.retain(|_, columns| columns.iter().any(|column| column == "tenant_id"));
+    Ok(tables)
 }
 
 /// Somebody else's transaction that keeps the audit from being written.

@@ -32,6 +32,7 @@ mod lost;
 mod webhooks;
 mod policy;
 mod tenants;
+mod foreign;
 mod budgets;
 mod identity;
 mod letting_in;
