@@ -106,15 +106,6 @@ async fn plant(server: &TestServer, theirs: &Business) -> Ids {
     let mut run = store::runs::NewRun::of("later", json!({"canary": CANARY}));
     run.due_at = Some(now + chrono::Duration::days(300));
     store::runs::enqueue(&tenant, run, now).await.unwrap();
-    let decision = store::decisions::NewDecision {
-        agent_id: CANARY.into(),
-        context: json!({"canary": CANARY}),
-        decision: CANARY.into(),
-        rationale: None,
-        tools_used: vec![],
-        outcome: None,
-    };
-    store::decisions::record(&tenant, decision, now).await.unwrap();
     let filter = store::audit::ExecutionFilter::default();
     let calls = store::audit::list(&tenant, &filter, 1, None).await.unwrap();
     let credential = NewCredential {

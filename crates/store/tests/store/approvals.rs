@@ -20,6 +20,7 @@ pub(crate) fn approval() -> NewApproval {
         execution_id: None,
         plan: None,
         asks: None,
+        plan: None,
     }
 }
 
