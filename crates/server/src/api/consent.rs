@@ -67,6 +67,9 @@ pub struct SignIn {
     password: String,
     #[serde(default)]
     code: String,
+    /// Where the address is of people in several businesses.
+    #[serde(default)]
+    business: String,
 }
 
 /// Signs in and leads back to what the client asked for.
@@ -80,7 +83,8 @@ pub async fn sign_in(
         return problem.into_response();
     }
     let code = Some(filled.code.trim().to_owned()).filter(|code| !code.is_empty());
-    let credentials = Credentials { email: filled.email, password: filled.password, code };
+    let business = Some(filled.business.trim().to_owned()).filter(|business| !business.is_empty());
+    let credentials = Credentials { email: filled.email, password: filled.password, code, business };
     let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let again = |status, why: &str| sign_in_page(&app, status, &filled.request, Some(why));
     match sessions::sign_in(&app, credentials, client).await {
@@ -91,6 +95,10 @@ pub async fn sign_in(
             response
         }
         Ok(Outcome::NeedsCode) => again(StatusCode::FORBIDDEN, "Give the code of your second factor as well."),
+        Ok(Outcome::NeedsBusiness(businesses)) => {
+            let ids: Vec<String> = businesses.into_iter().map(|(id, name)| format!("{id} ({name})")).collect();
+            again(StatusCode::FORBIDDEN, &format!("Say which business is meant: {}.", ids.join(", ")))
+        }
         Err(e) if e.kind == sdk::Kind::Unauthenticated => again(StatusCode::UNAUTHORIZED, &e.message),
         Err(e) => again(StatusCode::SERVICE_UNAVAILABLE, &e.message),
     }
@@ -179,7 +187,10 @@ fn allowed(query: &str, session: &Session) -> Vec<Scope> {
 
 async fn session(app: &Arc<App>, headers: &HeaderMap) -> sdk::Result<Option<Session>> {
     match cookie::read(app, headers) {
-        Some(value) => sessions::current(app, value).await,
+        Some(value) => match sessions::current(app, value).await? {
+            Some(session) if app.tenants.name(app, &session.tenant_id).await?.is_some() => Ok(Some(session)),
+            _ => Ok(None),
+        },
         None => Ok(None),
     }
 }
@@ -273,7 +284,8 @@ fn sign_in_page(app: &App, status: StatusCode, query: &str, fault: Option<&str>)
          <p><label>E-mail <input type=\"email\" name=\"email\" required autocomplete=\"username\"></label></p>\
          <p><label>Password <input type=\"password\" name=\"password\" required autocomplete=\"current-password\">\
          </label></p><p><label>Code of the second factor, if you have one <input name=\"code\" inputmode=\"numeric\" \
-         autocomplete=\"one-time-code\"></label></p><p><button>Sign in</button></p></form>",
+         autocomplete=\"one-time-code\"></label></p><p><label>Business, if you belong to several \
+         <input name=\"business\"></label></p><p><button>Sign in</button></p></form>",
         escape(query)
     );
     page(app, status, &body, "")

@@ -30,6 +30,8 @@ struct Ids {
     execution: String,
     person: String,
     cursor: String,
+    key: String,
+    decision: String,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,7 +99,7 @@ async fn plant(server: &TestServer, theirs: &Business) -> Ids {
     let new = json!({"first_name": CANARY, "last_name": CANARY});
     let (status, asked) = theirs.run(server, "gohighlevel.create_contact", new).await;
     assert_eq!(status, 202, "{asked}");
-    keys::create(app, &by, CANARY, &[Scope::Read], None).await.unwrap();
+    let (key, _) = keys::create(app, &by, CANARY, &[Scope::Read], None).await.unwrap();
     let (person, _) = people::invite(app, &by, EMAIL, CANARY, Role::Operator).await.unwrap();
     let rule: Rule = serde_json::from_value(json!({"callers": [CANARY], "decision": "deny"})).unwrap();
     policy::put(app, &by, NAME, rule, None, true).await.unwrap();
@@ -106,6 +108,14 @@ async fn plant(server: &TestServer, theirs: &Business) -> Ids {
     let mut run = store::runs::NewRun::of("later", json!({"canary": CANARY}));
     run.due_at = Some(now + chrono::Duration::days(300));
     store::runs::enqueue(&tenant, run, now).await.unwrap();
+    let said = store::decisions::Said {
+        decision: CANARY.into(),
+        rationale: Some(CANARY.into()),
+        context: None,
+        outcome: None,
+    };
+    let of = store::decisions::Of { caller: "x", correlation: "y", agent: CANARY };
+    let decision = store::decisions::say(&tenant, of, said, now).await.unwrap();
     let filter = store::audit::ExecutionFilter::default();
     let calls = store::audit::list(&tenant, &filter, 1, None).await.unwrap();
     let credential = NewCredential {
@@ -129,6 +139,8 @@ async fn plant(server: &TestServer, theirs: &Business) -> Ids {
         execution: calls.rows[0].id.to_string(),
         person: person.to_string(),
         cursor: calls.next.unwrap(),
+        key: key.to_string(),
+        decision: decision.to_string(),
     }
 }
 
@@ -169,6 +181,22 @@ fn case(method: &Method, path: &str, ids: &Ids) -> Option<Case> {
         ("POST", "/api/v1/people/{id}/link") => (format!("/api/v1/people/{}/link", ids.person), none, &[404]),
         ("DELETE", "/api/v1/people/{id}/second-factor") => {
             (format!("/api/v1/people/{}/second-factor", ids.person), none, &[404])
+        }
+        ("GET", "/api/v1/keys" | "/api/v1/clients" | "/api/v1/decisions") => (at(path), none, &[200]),
+        ("POST", "/api/v1/keys") => (at(path), json!({"name": "ours", "scopes": ["read"]}), &[201]),
+        ("DELETE", "/api/v1/keys/{id}") => (format!("/api/v1/keys/{}", ids.key), none, &[404]),
+        ("DELETE", "/api/v1/clients/{id}") => (at("/api/v1/clients/theirs"), none, &[404]),
+        ("POST", "/api/v1/decisions/{id}/feedback") => {
+            (format!("/api/v1/decisions/{}/feedback", ids.decision), json!({"outcome": "failure"}), &[404])
+        }
+        // Who lets a client in is told apart by the session, as everywhere; without a request there is nothing to see.
+        ("GET", "/.well-known/oauth-authorization-server") => (at(path), none, &[200, 404]),
+        ("GET", "/.well-known/oauth-protected-resource" | "/.well-known/oauth-protected-resource/mcp") => {
+            (at(path), none, &[200, 404])
+        }
+        ("GET", "/authorize" | "/authorize/continue") => (at(path), none, &[200, 303, 400, 404]),
+        ("POST", "/authorize" | "/authorize/sign-in" | "/token" | "/revoke" | "/register") => {
+            (at(path), json!({}), &[400, 401, 403, 404, 415, 422])
         }
         ("GET", "/api/v1/tenants") => (at(path), none, &[403]),
         ("POST", "/api/v1/tenants") => (at(path), json!({"id": "theirs", "name": "x"}), &[403]),

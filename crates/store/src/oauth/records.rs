@@ -59,7 +59,7 @@ pub async fn by_alias(system: &System, kind: Kind, alias: &str) -> Result<Option
 
 /// Stores a record, or takes the place of the one before. An error: another one has its alias.
 pub async fn put(system: &System, kind: Kind, record: &Record) -> Result<()> {
-    write(system.write(), system, kind, record).await
+    write(&system.write(), system, kind, record).await
 }
 
 /// The same, unless what it grew out of was ended. False: it was.
@@ -86,7 +86,7 @@ pub async fn remove(system: &System, kind: Kind, id: &str) -> Result<()> {
 
 /// Changes a record whose state is still `expected`. False: it is not, or the record is gone.
 pub async fn swap(system: &System, kind: Kind, expected: &str, record: &Record) -> Result<bool> {
-    Ok(execute(system.write(), update(system, kind, expected, record)).await? == 1)
+    Ok(execute(&system.write(), update(system, kind, expected, record)).await? == 1)
 }
 
 /// The consent of a person for a client.
@@ -127,7 +127,7 @@ pub async fn touch(tenant: &Tenant, consent: &str, now: DateTime<Utc>) -> Result
     sql.bind(micros(now)).push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND kind = ");
     sql.bind(Kind::Consent.as_str()).push(" AND id = ").bind(consent);
     sql.push(" AND (used_at IS NULL OR used_at < ").bind(micros(now - Duration::minutes(1))).push(")");
-    execute(tenant.write(), sql).await.map(drop)
+    execute(&tenant.write(), sql).await.map(drop)
 }
 
 /// Exchanges a refresh token whose state is still `expected`: the spent one, the access token and the next one are there

@@ -74,10 +74,10 @@ pub async fn tenant_of_family(system: &System, family: &str) -> Result<Option<St
 pub async fn sweep(system: &System, now: i64) -> Result<u64> {
     let mut sql = system.sql("DELETE FROM oauth_records WHERE expires <= ");
     sql.bind(now);
-    let records = execute(system.write(), sql).await?;
+    let records = execute(&system.write(), sql).await?;
     let mut sql = system.sql("DELETE FROM oauth_revocations WHERE until <= ");
     sql.bind(now);
-    Ok(records + execute(system.write(), sql).await?)
+    Ok(records + execute(&system.write(), sql).await?)
 }
 
 #[derive(FromQueryResult)]
