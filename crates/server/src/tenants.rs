@@ -30,15 +30,20 @@ type Known = HashMap<String, Business>;
 impl Tenants {
     /// Refuses the caller of a business that is disabled, or that does not exist.
     pub async fn refuse_disabled(&self, app: &App, tenant: &str) -> Result<()> {
-        match self.known(app).await?.get(tenant) {
-            Some(business) if business.disabled_at.is_none() => Ok(()),
-            _ => Err(Error::forbidden(format!("the business `{tenant}` is disabled"))),
+        match self.name(app, tenant).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::forbidden(format!("the business `{tenant}` is disabled"))),
         }
     }
 
     /// The name of a business that answers.
     pub async fn name(&self, app: &App, tenant: &str) -> Result<Option<String>> {
-        let known = self.known(app).await?;
+        let mut known = self.known(app).await?;
+        if !known.contains_key(tenant) {
+            // It may have been added a moment ago, by another process.
+            self.forget();
+            known = self.known(app).await?;
+        }
         Ok(known.get(tenant).filter(|business| business.disabled_at.is_none()).map(|business| business.name.clone()))
     }
 

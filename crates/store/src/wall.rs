@@ -233,7 +233,7 @@ const WALL_LOCK: i64 = 0x656d_6370_7761_6c6c;
 
 /// One process at a time, and none that waits for ever for somebody's long transaction.
 async fn alone(connection: &mut PgConnection) -> Result<()> {
-    connection.execute("SET LOCAL lock_timeout = '30s'").await?;
+    connection.execute("SET LOCAL lock_timeout = '30s'; SET LOCAL client_min_messages = warning").await?;
     connection.execute(sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WALL_LOCK)).await?;
     Ok(())
 }

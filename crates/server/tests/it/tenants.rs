@@ -157,6 +157,11 @@ async fn one_that_is_disabled_answers_nobody() {
 
         tenants::set_disabled(app, &by, "shop", false).await.unwrap();
         assert_eq!(shop.run(&server, "system.health", json!({})).await.0, 200);
+        // One that another process has added answers at once.
+        store::tenants::add(&app.store.system(), "late", "Late", app.clock.now()).await.unwrap();
+        let (_, key) = keys::create(app, &by.clone().of("late"), "agent", &[Scope::Read], None).await.unwrap();
+        let request = server.http.post(server.url("/mcp/run/system.health")).bearer_auth(&key).json(&json!({}));
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
         let own = tenants::set_disabled(app, &by, "default", true).await.unwrap_err();
         assert_eq!(own.kind, Kind::Conflict, "nobody could enable it again");
     })
