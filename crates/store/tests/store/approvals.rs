@@ -20,7 +20,6 @@ pub(crate) fn approval() -> NewApproval {
         execution_id: None,
         plan: None,
         asks: None,
-        plan: None,
     }
 }
 
