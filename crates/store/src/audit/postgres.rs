@@ -12,9 +12,9 @@ use crate::{Result, StoreError};
 
 /// The server gives a statement up before the writer does, so that it is over when the writer looks what became of it.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<()> {
-    connection.execute("SET statement_timeout = '8s'").await?;
     // It writes the records of all tenants, each in one batch with the others.
-    connection.execute(FOR_EVERYBODY).await?;
+    let sql = format!("SET statement_timeout = '8s'; {FOR_EVERYBODY}");
+    connection.execute(AssertSqlSafe(sql)).await?;
     Ok(())
 }
 

@@ -72,8 +72,8 @@ async fn postgres_has_real_types() -> anyhow::Result<()> {
     ];
     assert_eq!(types, expected);
     let sql = "SELECT table_name FROM information_schema.tables t WHERE table_schema = 'public' \
-               AND table_name NOT IN ('seaql_migrations', 'audit_writers', 'rate_buckets', 'rate_places') AND NOT EXISTS (SELECT 1 FROM \
-               information_schema.columns c WHERE c.table_name = t.table_name AND column_name = 'tenant_id' \
+               AND table_name NOT IN ('seaql_migrations', 'audit_writers', 'rate_buckets', 'rate_places', 'oauth_clients') \
+               AND NOT EXISTS (SELECT 1 FROM information_schema.columns c WHERE c.table_name = t.table_name AND column_name = 'tenant_id' \
                AND is_nullable = 'NO')";
     let rows = admin.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     let without: Vec<String> = rows.iter().map(|row| row.try_get("", "table_name")).collect::<Result<_, _>>()?;
