@@ -34,7 +34,7 @@ async function letIn(url, { write = true } = {}) {
     const page = await answer.text();
     const refresh = page.match(/http-equiv="refresh" content="0; url=([^"]*)"/);
     if (refresh) answer = await go(plain(refresh[1]));
-    else if (page.includes('name="password"')) answer = await go("/authorize/sign-in", { request: field(page, "request"), ...person });
+    else if (page.includes('name="password"')) answer = await go("/sign-in", { next: field(page, "next"), ...person });
     else if (page.includes('name="decision"')) {
       const decided = { request: field(page, "request"), csrf: field(page, "csrf"), decision: "allow" };
       answer = await go("/authorize", { ...decided, ...(write && { write: "yes" }) });

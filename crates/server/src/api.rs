@@ -2,6 +2,7 @@
 //!
 //! host check → body limit → authentication → rate limit → route
 
+mod approval_page;
 mod approvals;
 mod clients;
 mod consent;
@@ -18,6 +19,7 @@ mod policy;
 mod problem;
 mod run;
 mod session;
+mod signing_in;
 mod step_up;
 mod tenants;
 mod tools;
@@ -62,7 +64,9 @@ fn letting_in() -> Router<Arc<App>> {
         .route("/.well-known/oauth-protected-resource/mcp", get(oauth::resource))
         .route("/authorize", get(consent::arrive).post(consent::decide))
         .route("/authorize/continue", get(consent::proceed))
-        .route("/authorize/sign-in", post(consent::sign_in))
+        .route("/sign-in", post(signing_in::sign_in))
+        .route("/approvals/{id}", get(approval_page::arrive).post(approval_page::decide))
+        .route("/approvals/{id}/look", get(approval_page::look))
         .route("/token", post(oauth::exchange))
         .route("/revoke", post(oauth::exchange))
         .route("/register", post(oauth::register))

@@ -4,12 +4,11 @@
 //! token of the session goes with it, so that no foreign page can decide.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::{ConnectInfo, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use oauth_as::authorization::{AuthorizationError, AuthorizationRequest, ValidatedAuthorizationRequest};
 use oauth_as::client::Client;
@@ -17,12 +16,11 @@ use serde::Deserialize;
 use store::sessions::Session;
 use subtle::ConstantTimeEq;
 
-use super::page::{escape, page, paragraph};
-use super::{cookie, oauth};
-use crate::actor::{Actor, Role, Scope};
+use super::page::{escape, page, paragraph, see};
+use super::{cookie, oauth, signing_in};
+use crate::actor::{Role, Scope};
 use crate::app::App;
 use crate::identity::oauth::{self as identity, Documents, OAuth, Target};
-use crate::identity::sessions::{self, Credentials, Outcome};
 
 /// A client sends the browser here. The cookie is `SameSite=Strict`, so a browser that comes from elsewhere does not send
 /// it; it does when our own page leads on.
@@ -34,9 +32,7 @@ pub async fn arrive(State(app): State<Arc<App>>, RawQuery(query): RawQuery, head
     if let Err(problem) = oauth::of(&app).await {
         return problem.into_response();
     }
-    let next = escape(&format!("/authorize/continue?{query}"));
-    let body = format!("<meta http-equiv=\"refresh\" content=\"0; url={next}\"><p><a href=\"{next}\">Continue</a></p>");
-    page(&app, StatusCode::OK, &body, "")
+    signing_in::lead_on(&app, &format!("/authorize/continue?{query}"))
 }
 
 /// The same, coming from our own page.
@@ -49,58 +45,13 @@ async fn ask(app: &Arc<App>, query: &str, headers: &HeaderMap) -> Response {
         Ok(oauth) => oauth,
         Err(problem) => return problem.into_response(),
     };
-    match session(app, headers).await {
+    match signing_in::session(app, headers).await {
         Ok(Some(session)) => match wish(app, oauth, query, None).await {
             Ok(wish) => consent_page(app, &session, query, &wish),
             Err(answer) => answer,
         },
         Ok(None) => sign_in_page(app, StatusCode::OK, query, None),
         Err(e) => refused(app, StatusCode::SERVICE_UNAVAILABLE, &e.message),
-    }
-}
-
-/// What is filled in to sign in.
-#[derive(Deserialize)]
-pub struct SignIn {
-    request: String,
-    email: String,
-    password: String,
-    #[serde(default)]
-    code: String,
-    /// Where the address is of people in several businesses.
-    #[serde(default)]
-    business: String,
-}
-
-/// Signs in and leads back to what the client asked for.
-pub async fn sign_in(
-    State(app): State<Arc<App>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    Form(filled): Form<SignIn>,
-) -> Response {
-    if let Err(problem) = oauth::limit(&app.attempts, address) {
-        return problem.into_response();
-    }
-    let code = Some(filled.code.trim().to_owned()).filter(|code| !code.is_empty());
-    let business = Some(filled.business.trim().to_owned()).filter(|business| !business.is_empty());
-    let credentials = Credentials { email: filled.email, password: filled.password, code, business };
-    let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let again = |status, why: &str| sign_in_page(&app, status, &filled.request, Some(why));
-    match sessions::sign_in(&app, credentials, client).await {
-        Ok(Outcome::SignedIn(session)) => {
-            let mut response = see(&format!("/authorize/continue?{}", filled.request));
-            let set = cookie::set(&app, Some(&session.cookie));
-            response.headers_mut().extend(set.map(|value| (header::SET_COOKIE, value)));
-            response
-        }
-        Ok(Outcome::NeedsCode) => again(StatusCode::FORBIDDEN, "Give the code of your second factor as well."),
-        Ok(Outcome::NeedsBusiness(businesses)) => {
-            let ids: Vec<String> = businesses.into_iter().map(|(id, name)| format!("{id} ({name})")).collect();
-            again(StatusCode::FORBIDDEN, &format!("Say which business is meant: {}.", ids.join(", ")))
-        }
-        Err(e) if e.kind == sdk::Kind::Unauthenticated => again(StatusCode::UNAUTHORIZED, &e.message),
-        Err(e) => again(StatusCode::SERVICE_UNAVAILABLE, &e.message),
     }
 }
 
@@ -120,7 +71,7 @@ pub async fn decide(State(app): State<Arc<App>>, headers: HeaderMap, Form(filled
         Ok(oauth) => oauth,
         Err(problem) => return problem.into_response(),
     };
-    let session = match session(&app, &headers).await {
+    let session = match signing_in::session(&app, &headers).await {
         Ok(Some(session)) => session,
         Ok(None) => return sign_in_page(&app, StatusCode::UNAUTHORIZED, &filled.request, Some("Sign in first.")),
         Err(e) => return refused(&app, StatusCode::SERVICE_UNAVAILABLE, &e.message),
@@ -139,7 +90,7 @@ pub async fn decide(State(app): State<Arc<App>>, headers: HeaderMap, Form(filled
     if filled.decision != "allow" {
         return see(&wish.request.denied().location());
     }
-    match identity::agree(&app, oauth, &person(&session), &wish.client, &wish.request).await {
+    match identity::agree(&app, oauth, &signing_in::person(&session), &wish.client, &wish.request).await {
         Ok(next) => see(&next),
         Err(e) => refused(&app, StatusCode::SERVICE_UNAVAILABLE, &e.message),
     }
@@ -185,32 +136,8 @@ fn allowed(query: &str, session: &Session) -> Vec<Scope> {
     identity::scopes_asked(asked.as_deref()).into_iter().filter(|scope| own.contains(scope)).collect()
 }
 
-async fn session(app: &Arc<App>, headers: &HeaderMap) -> sdk::Result<Option<Session>> {
-    match cookie::read(app, headers) {
-        Some(value) => match sessions::current(app, value).await? {
-            Some(session) if app.tenants.name(app, &session.tenant_id).await?.is_some() => Ok(Some(session)),
-            _ => Ok(None),
-        },
-        None => Ok(None),
-    }
-}
-
 fn role(session: &Session) -> Role {
     Role::parse(&session.role).unwrap_or(Role::Viewer)
-}
-
-fn person(session: &Session) -> Actor {
-    let role = role(session);
-    Actor {
-        id: session.person_id.to_string(),
-        name: session.name.clone(),
-        tenant: session.tenant_id.clone(),
-        scopes: role.scopes(),
-        role: Some(role),
-        second_factor: false,
-        door: crate::actor::Door::Dashboard,
-        ..Actor::terminal()
-    }
 }
 
 fn consent_page(app: &App, session: &Session, query: &str, wish: &Wish) -> Response {
@@ -276,34 +203,12 @@ fn source_of(redirect: &str, target: &Target) -> String {
     }
 }
 
+/// The page that leads back here with what the client asked for.
 fn sign_in_page(app: &App, status: StatusCode, query: &str, fault: Option<&str>) -> Response {
-    let fault = fault.map(paragraph).unwrap_or_default();
-    let body = format!(
-        "<p>An AI client wants to connect. Sign in to see which, and to decide.</p>{fault}\
-         <form method=\"post\" action=\"/authorize/sign-in\"><input type=\"hidden\" name=\"request\" value=\"{}\">\
-         <p><label>E-mail <input type=\"email\" name=\"email\" required autocomplete=\"username\"></label></p>\
-         <p><label>Password <input type=\"password\" name=\"password\" required autocomplete=\"current-password\">\
-         </label></p><p><label>Code of the second factor, if you have one <input name=\"code\" inputmode=\"numeric\" \
-         autocomplete=\"one-time-code\"></label></p><p><label>Business, if you belong to several \
-         <input name=\"business\"></label></p><p><button>Sign in</button></p></form>",
-        escape(query)
-    );
-    page(app, status, &body, "")
+    let why = "An AI client wants to connect. Sign in to see which, and to decide.";
+    signing_in::page(app, status, &format!("/authorize/continue?{query}"), why, fault)
 }
 
 fn refused(app: &App, status: StatusCode, why: &str) -> Response {
     page(app, status, &paragraph(why), "")
-}
-
-/// Leads the browser on by GET, whatever it came with.
-fn see(location: &str) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    match HeaderValue::from_str(location) {
-        Ok(value) => {
-            response.headers_mut().insert(header::LOCATION, value);
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
-        Err(_) => StatusCode::BAD_REQUEST.into_response(),
-    }
 }

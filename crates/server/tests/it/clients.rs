@@ -82,12 +82,9 @@ async fn a_client_is_let_in_and_works_until_it_is_cut_off() {
         assert!(landing.contains("/authorize/continue?"), "{landing}");
         let sign_in = server.http.get(server.url(&format!("/authorize/continue?{query}"))).send().await.unwrap();
         let page = sign_in.text().await.unwrap();
-        let form = [
-            ("request", hidden(&page, "request")),
-            ("email", "owner@shop.example".into()),
-            ("password", PASSWORD.into()),
-        ];
-        let signed_in = server.http.post(server.url("/authorize/sign-in")).form(&form).send().await.unwrap();
+        let form =
+            [("next", hidden(&page, "next")), ("email", "owner@shop.example".into()), ("password", PASSWORD.into())];
+        let signed_in = server.http.post(server.url("/sign-in")).form(&form).send().await.unwrap();
         assert_eq!(signed_in.status(), StatusCode::SEE_OTHER);
         assert_eq!(signed_in.headers()[LOCATION].to_str().unwrap(), format!("/authorize/continue?{query}"));
 

@@ -91,8 +91,8 @@ async fn what_agents_decide_is_kept_with_what_came_of_it() {
         let listed = server.data("system.list_decisions", json!({})).await["decisions"].clone();
         assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
         let of = |listed: &Value| {
-            let rows = listed.as_array().unwrap().iter();
-            rows.filter(|row| row["correlation_id"] == "4bf92f3577b34da6a3ce929d0e0e4736").next().unwrap().clone()
+            let mut rows = listed.as_array().unwrap().iter();
+            rows.find(|row| row["correlation_id"] == "4bf92f3577b34da6a3ce929d0e0e4736").unwrap().clone()
         };
         let before = of(&listed);
         assert_eq!((&before["agent"], &before["decision"]), (&json!("Test Agent/1.0"), &json!("Make her a VIP")));
@@ -188,7 +188,7 @@ async fn a_client_that_opens_pages_gets_the_approval_within_its_call() {
 
         approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
         let done = modern(&server, KEY, tool, &arguments, again(&json!(state), "accept")).await["result"].clone();
-        assert_eq!(done.get("isError").and_then(Value::as_bool).unwrap_or_default(), false, "{done}");
+        assert_ne!(done["isError"], true, "{done}");
         assert!(done["structuredContent"].to_string().contains("in-rounds"), "{done}");
         // A replay answers the same, and does nothing.
         let effects = server.app().sandbox.business().effects().len();

@@ -12,6 +12,9 @@ use server::identity::keys;
 use uuid::Uuid;
 
 use crate::approvals::settled;
+use crate::identity::{owner, person};
+use crate::letting_in::hidden;
+use crate::storm::rounds;
 use crate::support::{TestServer, on_both};
 
 async fn contact(server: &TestServer) -> String {
@@ -175,18 +178,13 @@ async fn a_change_is_judged_as_if_it_had_been_asked_for() {
     .await;
 }
 
-/// How many rounds of the race; a thousand were run when it was written.
-fn rounds() -> usize {
-    std::env::var("EMCP_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_hands_on_one_request_one_decides() {
     on_both(
         |_| {},
         |server| async move {
             let contact = contact(&server).await;
-            for round in 0..rounds() {
+            for round in 0..rounds(4) {
                 let asked = ask(&server, &contact, &format!("Round{round}")).await;
                 race(&server, &contact, &asked).await;
             }
@@ -326,4 +324,66 @@ async fn people_are_told_that_a_call_waits() {
     ring::hmac::verify(&key, signed.as_bytes(), &signature).unwrap();
     assert!(heard.try_recv().is_err(), "once for one question");
     server.stop().await;
+}
+
+/// A person follows the link in the agent's answer, signs in on the way, sees what would change, and decides there.
+#[tokio::test]
+async fn a_person_decides_on_a_page() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let owner = owner(&server).await;
+            let viewer = person(&server, "viewer@shop.example", Role::Viewer).await;
+            let contact = contact(&server).await;
+            let asked = ask(&server, &contact, "<b>Wilma</b>").await;
+            let place = format!("/approvals/{}", id(&asked));
+            let get = async |path: &str, cookie: Option<&str>| {
+                let mut request = server.http.get(server.url(path));
+                if let Some(cookie) = cookie {
+                    request = request.header("cookie", cookie);
+                }
+                let answer = request.send().await.unwrap();
+                (answer.status().as_u16(), answer.text().await.unwrap())
+            };
+            let post = async |cookie: Option<&str>, form: &[(&str, &str)]| {
+                let mut request = server.http.post(server.url(&place)).form(form);
+                if let Some(cookie) = cookie {
+                    request = request.header("cookie", cookie);
+                }
+                let answer = request.send().await.unwrap();
+                (answer.status().as_u16(), answer.text().await.unwrap())
+            };
+            assert!(get(&place, None).await.1.contains(&format!("{place}/look")), "it leads on first");
+            let sign_in = get(&format!("{place}/look"), None).await.1;
+            assert!(!sign_in.contains("Wilma"), "nothing is told to strangers: {sign_in}");
+            assert_eq!(hidden(&sign_in, "next"), format!("{place}/look"));
+            let elsewhere = [("next", "https://evil.example/"), ("email", "owner@shop.example"), ("password", "x")];
+            let led = server.http.post(server.url("/sign-in")).form(&elsewhere).send().await.unwrap();
+            assert_eq!(led.status(), 400, "it leads nowhere else");
+
+            let (status, page) = get(&place, Some(&owner.cookie)).await;
+            assert_eq!(status, 200, "{page}");
+            assert!(page.contains("&lt;b&gt;Wilma") && !page.contains("<b>Wilma"), "{page}");
+            let (csrf, hash) = (hidden(&page, "csrf"), hidden(&page, "arguments_hash"));
+            let looking = get(&place, Some(&viewer.cookie)).await.1;
+            assert!(looking.contains("only look") && !looking.contains("Approve"), "{looking}");
+
+            let yes = |csrf| [("csrf", csrf), ("arguments_hash", hash.as_str()), ("decision", "approve")];
+            assert_eq!(post(Some(&owner.cookie), &yes("made-up")).await.0, 403, "a foreign page");
+            assert_eq!(post(Some(&viewer.cookie), &yes(&viewer.csrf)).await.0, 403, "a viewer");
+            assert!(post(None, &yes(&csrf)).await.1.contains("Sign in"), "nobody");
+            let arguments = json!({"contact_id": contact, "first_name": "Wilma"}).to_string();
+            let change =
+                [("csrf", csrf.as_str()), ("arguments_hash", &hash), ("decision", "modify"), ("arguments", &arguments)];
+            let (status, changed) = post(Some(&owner.cookie), &change).await;
+            assert_eq!(status, 200, "{changed}");
+            assert_eq!(post(Some(&owner.cookie), &yes(&csrf)).await.0, 409, "what was looked at has been changed");
+            let hash = hidden(&changed, "arguments_hash");
+            let yes = [("csrf", csrf.as_str()), ("arguments_hash", &hash), ("decision", "approve")];
+            assert_eq!(post(Some(&owner.cookie), &yes).await.0, 200);
+            assert_eq!(settled(&server, id(&asked)).await["state"], "executed");
+            assert_eq!(first_name(&server, &contact).await, "Wilma");
+        },
+    )
+    .await;
 }

@@ -194,8 +194,15 @@ fn case(method: &Method, path: &str, ids: &Ids) -> Option<Case> {
         ("GET", "/.well-known/oauth-protected-resource" | "/.well-known/oauth-protected-resource/mcp") => {
             (at(path), none, &[200, 404])
         }
+        // A page without a session shows the way to one.
+        ("GET", "/approvals/{id}" | "/approvals/{id}/look") => {
+            (format!("/approvals/{}/look", ids.approval), none, &[200, 401, 404])
+        }
+        ("POST", "/approvals/{id}") => {
+            (format!("/approvals/{}", ids.approval), json!({}), &[400, 401, 403, 404, 415, 422])
+        }
         ("GET", "/authorize" | "/authorize/continue") => (at(path), none, &[200, 303, 400, 404]),
-        ("POST", "/authorize" | "/authorize/sign-in" | "/token" | "/revoke" | "/register") => {
+        ("POST", "/authorize" | "/sign-in" | "/token" | "/revoke" | "/register") => {
             (at(path), json!({}), &[400, 401, 403, 404, 415, 422])
         }
         ("GET", "/api/v1/tenants") => (at(path), none, &[403]),

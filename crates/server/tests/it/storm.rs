@@ -129,7 +129,7 @@ async fn call(url: &str, tool: &str) -> Option<Value> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is said by whoever starts it")]
-fn rounds(default: usize) -> usize {
+pub fn rounds(default: usize) -> usize {
     std::env::var("EMCP_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
