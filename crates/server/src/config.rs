@@ -3,6 +3,7 @@
 //! A key that nobody knows is an error that names it and its place, because a setting that is
 //! silently ignored is worse than none.
 
+mod tenants;
 mod variables;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +14,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+pub use tenants::{Tenants, Wall};
 pub use variables::{VARIABLES, Variable};
 
 /// Everything that can be set.
@@ -129,34 +131,6 @@ pub struct Connections {
     pub warn_days: u32,
 }
 
-/// Several businesses in one installation.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tenants {
-    /// Row-level security on PostgreSQL: `on`, `off`, or `auto` as soon as there is a second business.
-    pub wall: Wall,
-    /// Calls a minute of all callers of a business together; beyond it 429 with `Retry-After`.
-    pub calls_per_minute: u32,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum Wall {
-    Auto,
-    On,
-    Off,
-}
-
-impl From<Wall> for store::Wall {
-    fn from(wall: Wall) -> store::Wall {
-        match wall {
-            Wall::Auto => store::Wall::Auto,
-            Wall::On => store::Wall::On,
-            Wall::Off => store::Wall::Off,
-        }
-    }
-}
-
 /// Exceptions to the default table, as patterns of tool ids (`gohighlevel.add_*`).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -257,12 +231,6 @@ impl Default for Policy {
 impl Default for OAuth {
     fn default() -> OAuth {
         OAuth { enabled: true, client_documents: true, documents_from: None }
-    }
-}
-
-impl Default for Tenants {
-    fn default() -> Tenants {
-        Tenants { wall: Wall::Auto, calls_per_minute: 6_000 }
     }
 }
 
