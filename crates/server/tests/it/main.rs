@@ -37,6 +37,7 @@ mod budgets;
 mod identity;
 mod letting_in;
 mod clients;
+mod tokens;
 mod registrations;
 mod keys;
 mod independence;
