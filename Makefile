@@ -1,7 +1,7 @@
 # Enterprise MCP Server. Needs Rust and, for the checks with foreign clients, Node; finds or
 # installs the rest itself.
 
-.PHONY: run release test e2e check bench
+.PHONY: run release test e2e check bench fuzz
 
 # Builds and starts it on http://127.0.0.1:8000 with the sample business.
 run:
@@ -28,3 +28,7 @@ check:
 # What it costs, as a table.
 bench:
 	scripts/with-postgres.sh cargo run --locked --release --package enterprise-mcp-bench
+
+# What strangers send, a minute for each target.
+fuzz:
+	scripts/fuzz.sh 60

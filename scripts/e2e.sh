@@ -4,8 +4,8 @@
 # goes into a cache folder, in exact versions. Each check is one line; the last line counts them.
 #
 #   scripts/e2e.sh              everything
-#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python log_in conformance gohighlevel quickbooks
-#                               amazon cloudflare google slack godaddy audit
+#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python log_in conformance replicas gohighlevel
+#                               quickbooks amazon cloudflare google slack godaddy audit
 #   E2E_BINARY, E2E_CONFORMANCE a server that is already built, and one with the feature `conformance`
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +18,7 @@ end() {
     for pid in "${running[@]:-}"; do
         [ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
     done
+    [ -z "${POSTGRES_TEST_DIR:-}" ] || scripts/postgres.sh stop >/dev/null 2>&1 || true
     rm -rf "$work"
 }
 trap end EXIT
@@ -191,6 +192,50 @@ if wanted conformance; then
     check "conformance 2025-11-25, in sessions" suite --url "$(tail -1 "$work/sessions.out")" --requirements 2025-11-25
     check "conformance 2025-11-25, stateless, but for what needs a session" \
         suite --url "$alone" --requirements 2025-11-25 --expected-failures scripts/conformance-stateless.yml
+fi
+
+# ── the same clients in front of two replicas on one PostgreSQL, without sticky routing ───────────
+
+# Two of them on a database of this name, and one address that asks them in turn: replicas NAME PATTERN COMMAND…
+replicas() {
+    local name=$1 pattern=$2 port replica upstream upstreams=()
+    shift 2
+    port=$(free_port)
+    "$(command -v psql || ls /usr/lib/postgresql/*/bin/psql | tail -1)" -qAt "$postgres" -c "CREATE DATABASE $name"
+    for replica in first second; do
+        upstream=$(free_port)
+        upstreams+=("http://127.0.0.1:$upstream")
+        start "$name-$replica" "$pattern" PORT="$upstream" DATA_DIR="$work/$name-$replica" SYNC_ENABLED=false \
+            DATABASE_URL="${postgres%/*}/$name" TUNNEL_URL="http://127.0.0.1:$port" MCP_API_KEY="$replicas_key" \
+            MASTER_KEY=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff "$@"
+    done
+    start "$name-front" 'round robin over 2' node "$cache/npm/round_robin.mjs" "$port" "${upstreams[@]}"
+    front=http://127.0.0.1:$port
+}
+
+if wanted replicas; then
+    replicas_key=replicas-key-0123456789abcdef
+    export POSTGRES_TEST_DIR=${TMPDIR:-/tmp}/enterprise-mcp-e2e-postgres.$$
+    if postgres=$(scripts/postgres.sh start 2>"$work/postgres.err"); then
+        replicas pair 'URL' "$E2E_BINARY"
+        at_pair() { E2E_URL=$front E2E_KEY=$replicas_key E2E_LOGIN_URL=$front "$@"; }
+        check "replicas: the first copy" curl -sf -X POST "$front/mcp/run/gohighlevel.sync_all_contacts" \
+            -H "authorization: Bearer $replicas_key" -d '{}'
+        at_pair part replicas-inspector node "$cache/npm/inspector.mjs"
+        at_pair part replicas-typescript node "$cache/npm/typescript.mjs"
+        [ -z "$with_python" ] || at_pair part replicas-python "$cache/venv/bin/python" "$cache/venv/python_client.py"
+        welcome=$(grep -ho '/welcome/[^ ]*' "$work"/pair-*.out | head -1)
+        check "replicas: the first owner sets a password" curl -sf -o /dev/null "$front$welcome" \
+            -d 'email=owner@shop.example&name=Owner&password=correct horse battery'
+        at_pair part replicas-log_in node "$cache/npm/log_in.mjs"
+        if [ -n "${E2E_CONFORMANCE:-}" ]; then
+            replicas suite '/mcp' "$E2E_CONFORMANCE" conformance
+            check "replicas: conformance 2026-07-28" suite --url "$front/mcp" --requirements 2026-07-28
+        fi
+        check "replicas: audit verify" env DATABASE_URL="${postgres%/*}/pair" DATA_DIR="$work/pair-first" "$E2E_BINARY" audit verify
+    else
+        note "skipped: two replicas (no PostgreSQL server could be found or installed)"
+    fi
 fi
 
 # ── the sandbox, judged by the vendor's own clients ──────────────────────────────────────────────
