@@ -2,9 +2,7 @@
 //! opens again, and a half-done sync goes on without duplicates. With the real binary, many times.
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,16 +12,11 @@ use store::testing::TestStore;
 use store::{OpenOptions, Store};
 use uuid::Uuid;
 
+use crate::binary::Binary;
 use crate::support::KEY;
 
 const ROUNDS: usize = 8;
 const CALLERS: usize = 8;
-
-/// The binary, and what it answered before it was killed.
-pub struct Victim {
-    pub process: Child,
-    pub url: String,
-}
 
 /// What callers were told.
 #[derive(Default)]
@@ -33,40 +26,17 @@ struct Answered {
     notes: Vec<String>,
 }
 
-impl Victim {
-    fn start(folder: &Path, vendor: &Sandbox, database: Option<&str>) -> Victim {
-        Victim::start_with(folder, vendor, database, &[])
-    }
-
-    /// The same with more variables.
-    pub fn start_with(folder: &Path, vendor: &Sandbox, database: Option<&str>, more: &[(&str, &str)]) -> Victim {
-        let account = vendor.gohighlevel();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"));
-        command.arg("serve").current_dir(folder).env_clear().stdout(Stdio::piped()).stderr(Stdio::null());
-        command.envs([
-            ("PORT", "0"),
-            ("MCP_API_KEY", KEY),
-            ("CALLS_PER_MINUTE", "1000000"),
-            ("POLICY_ALLOW", "gohighlevel.add_note"),
-            ("GHL_API_KEY", &account.private_token),
-            ("GHL_LOCATION_ID", &account.location_id),
-            ("GHL_BASE_URL", &vendor.url()),
-        ]);
-        command.envs(more.iter().copied());
-        if let Some(url) = database {
-            command.env("DATABASE_URL", url);
-        }
-        let mut process = command.spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let url = lines.find_map(|line| line.unwrap().trim().strip_prefix("URL ").map(|url| url.trim().to_owned()));
-        Victim { process, url: url.expect("the server starts again after a kill") }
-    }
-
-    /// SIGKILL: no handler runs, nothing is flushed.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
+/// The binary, with a business that is this vendor's, and with more variables.
+pub fn start(folder: &Path, vendor: &Sandbox, database: Option<&str>, more: &[(&str, &str)]) -> Binary {
+    let (account, vendor) = (vendor.gohighlevel(), vendor.url());
+    let variables = [
+        ("POLICY_ALLOW", "gohighlevel.add_note"),
+        ("GHL_API_KEY", &account.private_token),
+        ("GHL_LOCATION_ID", &account.location_id),
+        ("GHL_BASE_URL", &vendor),
+    ];
+    let database = database.map(|url| ("DATABASE_URL", url));
+    Binary::start(folder, variables.into_iter().chain(more.iter().copied()).chain(database))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,7 +59,7 @@ async fn many_kills(folder: &Path, database: Option<&str>) {
     let contacts = vendor.business().contact_ids();
     let answered = Arc::new(Mutex::new(Answered::default()));
     for round in 0..ROUNDS {
-        let victim = Victim::start(folder, &vendor, database);
+        let mut victim = start(folder, &vendor, database, &[]);
         let callers: Vec<_> = (0..CALLERS)
             .map(|caller| {
                 let (url, answered, contacts) = (victim.url.clone(), answered.clone(), contacts.clone());
@@ -115,7 +85,7 @@ async fn many_kills(folder: &Path, database: Option<&str>) {
 
 /// Starts it once more, lets it finish what was cut off, and looks at the rows.
 async fn settle(folder: &Path, vendor: &Sandbox, database: Option<&str>, answered: &Mutex<Answered>) {
-    let victim = Victim::start(folder, vendor, database);
+    let mut victim = start(folder, vendor, database, &[]);
     let report = call(&victim.url, "gohighlevel.sync_all_contacts", json!({})).await.expect("the sync after the kills");
     assert_eq!(report["status"], "ok", "{report}");
     victim.kill();

@@ -13,7 +13,8 @@ use std::time::Duration;
 use sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
 
-use crate::vendors::{self, Binary, call};
+use crate::binary::Binary;
+use crate::vendors::{self, call};
 
 const ECOSYSTEMS: [&str; 5] = ["gohighlevel", "quickbooks", "google_workspace", "cloudflare", "godaddy"];
 /// Of each kind, unless the environment says more.
@@ -161,7 +162,7 @@ fn with_token(mut secrets: HashMap<String, String>, vendor: &Sandbox) -> HashMap
 
 fn start(folder: &Path, secrets: &HashMap<String, String>) -> Binary {
     let allowed = "google_workspace.create_draft,cloudflare.create_dns_record,godaddy.apply_dns_plan";
-    Binary::start(folder, secrets, &[("POLICY_ALLOW", allowed)])
+    vendors::serve(folder, secrets, &[("POLICY_ALLOW", allowed)])
 }
 
 /// A person's key.

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod support;
+mod binary;
 mod vendors;
 mod rest;
 mod mcp;

@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use store::{OpenOptions, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::binary::Binary;
 use crate::support::{KEY, TestServer};
-
-fn memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
 
 fn initialize() -> Value {
     let params =
@@ -20,17 +16,14 @@ fn initialize() -> Value {
     json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
 }
 
-/// How many records the audit has.
-async fn records(server: &TestServer) -> u64 {
-    store::chain::verify(&server.app().store.system()).await.unwrap().records
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_strangers_leave_nothing_behind() {
-    for sessions in [false, true] {
-        let server = TestServer::start(None, |config| config.server.mcp_sessions = sessions).await;
+    for sessions in ["false", "true"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Binary::start(folder.path(), [("MCP_SESSIONS", sessions), ("SYNC_ENABLED", "false")]);
+        let (http, url) = (server::app::client().unwrap(), format!("{}/mcp", server.url));
         let knock = || async {
-            let request = server.http.post(server.url("/mcp")).header("accept", "application/json, text/event-stream");
+            let request = http.post(&url).header("accept", "application/json, text/event-stream");
             request.json(&initialize()).send().await.unwrap().status()
         };
         let crowd = |rounds: usize| async move {
@@ -40,18 +33,24 @@ async fn five_thousand_strangers_leave_nothing_behind() {
             }
         };
         crowd(20).await;
-        let (before, recorded) = (memory(), records(&server).await);
+        let before = server.resident();
         crowd(50).await;
-        let grown = memory().saturating_sub(before);
+        let grown = server.resident().saturating_sub(before) >> 10;
+        println!("grown by {grown} kB");
         assert!(grown < 4_000, "5,000 strangers grew the process by {grown} kB");
-        assert_eq!(records(&server).await, recorded, "a stranger must not be able to fill the record");
-        server.stop().await;
+        let tools = http.get(format!("{}/metrics", server.url)).bearer_auth(KEY).send().await.unwrap();
+        assert_eq!(tools.status(), 200, "and who has a key is served");
+        drop(server);
+        let file = format!("sqlite://{}", folder.path().join("data/enterprise-mcp.db").display());
+        let store = Store::open(&file, OpenOptions::default()).await.unwrap();
+        let records = store::chain::verify(&store.system()).await.unwrap().records;
+        assert!(records < 50, "a stranger must not be able to fill the record, and there are {records}");
     }
 }
 
 /// Bytes sent by hand, and what comes back until the server closes or falls silent.
-async fn by_hand(server: &TestServer, bytes: &[u8], patience: Duration) -> String {
-    let mut stream = TcpStream::connect(server.server.address).await.unwrap();
+async fn by_hand(address: &str, bytes: &[u8], patience: Duration) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     drop(tokio::time::timeout(patience, stream.read_to_end(&mut answer)).await);
@@ -67,30 +66,35 @@ fn head(length: usize, more: &str) -> String {
 
 #[tokio::test]
 async fn what_is_compressed_is_not_unpacked() {
-    let server = TestServer::sqlite().await;
-    // Ten megabytes of nothing in ten kilobytes.
+    let folder = tempfile::tempdir().unwrap();
+    let server = Binary::start(folder.path(), [("SYNC_ENABLED", "false")]);
+    // A hundred megabytes of nothing in a hundred kilobytes.
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    std::io::Write::write_all(&mut bomb, &vec![b' '; 10 << 20]).unwrap();
+    std::io::Write::write_all(&mut bomb, &vec![b' '; 100 << 20]).unwrap();
     let bomb = bomb.finish().unwrap();
     let mut sent = head(bomb.len(), "content-encoding: gzip\r\n").into_bytes();
     sent.extend(&bomb);
-    let before = memory();
-    let answer = by_hand(&server, &sent, Duration::from_secs(5)).await;
+    let before = server.resident();
+    let answer = by_hand(server.url.trim_start_matches("http://"), &sent, Duration::from_secs(5)).await;
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
-    assert!(memory().saturating_sub(before) < 8_000, "it was unpacked");
-    server.stop().await;
+    assert!(server.resident() < before + (20 << 20), "it was unpacked");
 }
 
 #[tokio::test]
 async fn what_says_to_be_large_is_refused_before_it_comes() {
     let server = TestServer::sqlite().await;
-    let answer = by_hand(&server, head(1 << 30, "expect: 100-continue\r\n").as_bytes(), Duration::from_secs(5)).await;
+    let answer = by_hand(
+        &server.server.address.to_string(),
+        head(1 << 30, "expect: 100-continue\r\n").as_bytes(),
+        Duration::from_secs(5),
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let endless = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "a".repeat(1 << 20));
-    let answer = by_hand(&server, endless.as_bytes(), Duration::from_secs(5)).await;
+    let answer = by_hand(&server.server.address.to_string(), endless.as_bytes(), Duration::from_secs(5)).await;
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     let headers = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(10_000));
-    let answer = by_hand(&server, headers.as_bytes(), Duration::from_secs(5)).await;
+    let answer = by_hand(&server.server.address.to_string(), headers.as_bytes(), Duration::from_secs(5)).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     server.stop().await;
 }

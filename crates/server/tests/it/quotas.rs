@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use server::serve::Server;
 use store::testing::TestStore;
 
+use crate::binary::Binary;
 use crate::support;
-use crate::vendors::{self, ALL, Binary, call};
+use crate::vendors::{self, ALL, call};
 
 const AGENTS: usize = 20;
 /// Longer than the longest window that is full within it.
@@ -133,11 +134,11 @@ async fn two_processes_share_the_limits() {
     let key = "11".repeat(32);
     let variables =
         [("DATABASE_URL", database.url.as_str()), ("MASTER_KEY", key.as_str()), ("POLICY_ALLOW", "slack.post_message")];
-    let both = [0, 1].map(|_| Binary::start(folder.path(), &secrets, &variables));
+    let mut both = [0, 1].map(|_| vendors::serve(folder.path(), &secrets, &variables));
     let urls = both.each_ref().map(|one| one.url.clone());
     let answered = crowd(&urls, FOR, wishes).await;
     nothing_was_exceeded(&vendor);
     assert_eq!(answered.len(), ALL.len(), "every vendor was asked and answered");
-    both.into_iter().for_each(Binary::kill);
+    both.iter_mut().for_each(Binary::kill);
     database.remove().await.unwrap();
 }

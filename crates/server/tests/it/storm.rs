@@ -1,9 +1,7 @@
 //! Refresh storms: access tokens that live two seconds, many callers, one or two processes, and `kill -9` after the token
 //! server has answered and before the answer is kept. With the real binary; EMCP_ROUNDS sets how many kills.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +11,7 @@ use serde_json::{Value, json};
 use server::connections::Which;
 use store::testing::TestStore;
 
+use crate::binary::Binary;
 use crate::consents::{begin, finish, says_yes, vendor};
 use crate::support::{KEY, TestServer};
 
@@ -20,48 +19,17 @@ const MASTER: &str = "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f
 const CALLERS: usize = 3;
 
 /// One process of the installation.
-struct Process {
-    child: Child,
-    url: String,
-}
-
-impl Process {
-    fn start(folder: &Path, database: &str) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"));
-        command.arg("serve").current_dir(folder).env_clear().stdout(Stdio::piped()).stderr(Stdio::null());
-        command.envs([
-            ("PORT", "0"),
-            ("MCP_API_KEY", KEY),
-            ("MASTER_KEY", MASTER),
-            ("DATABASE_URL", database),
-            ("SYNC_ENABLED", "false"),
-            ("CALLS_PER_MINUTE", "1000000"),
-            ("SANDBOX_CONTACTS", "20"),
-        ]);
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.find_map(|line| line.unwrap().trim().strip_prefix("URL ").map(|url| url.trim().to_owned()));
-        Process { child, url: url.expect("the server starts again after a kill") }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(folder: &Path, database: &str) -> Binary {
+    let variables =
+        [("MASTER_KEY", MASTER), ("DATABASE_URL", database), ("SYNC_ENABLED", "false"), ("SANDBOX_CONTACTS", "20")];
+    Binary::start(folder, variables)
 }
 
 /// What the installation is made of.
 struct Installation {
     folder: tempfile::TempDir,
     database: String,
-    processes: Vec<Process>,
+    processes: Vec<Binary>,
     calls: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
 }
@@ -87,7 +55,7 @@ impl Installation {
         let query = says_yes(&server, &consent.url).await;
         finish(&server, consent, &query).await.unwrap();
         server.stop().await;
-        let processes = (0..processes).map(|_| Process::start(folder.path(), &database)).collect();
+        let processes = (0..processes).map(|_| start(folder.path(), &database)).collect();
         let (calls, failed) = (Arc::default(), Arc::default());
         Installation { folder, database, processes, calls, failed }
     }
@@ -116,7 +84,7 @@ impl Installation {
             self.processes[*index].kill();
         }
         for index in which {
-            self.processes[*index] = Process::start(self.folder.path(), &self.database);
+            self.processes[*index] = start(self.folder.path(), &self.database);
         }
     }
 }

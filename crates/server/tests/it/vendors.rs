@@ -1,9 +1,7 @@
 //! A simulated business with all its vendors, and servers that are connected to it.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sandbox::{Options, Sandbox};
@@ -12,6 +10,7 @@ use serde_json::Value;
 use server::clock::Clock;
 use server::config::{Config, Sources};
 
+use crate::binary::Binary;
 use crate::support::KEY;
 
 /// Every ecosystem that has a wire with limits.
@@ -83,37 +82,10 @@ pub fn config(folder: &Path, vendor: &Sandbox, ecosystems: &[&str], variables: &
     config
 }
 
-/// The real binary, serving.
-pub struct Binary {
-    process: Child,
-    pub url: String,
-}
-
-impl Binary {
-    /// In this folder, where `enterprise-mcp.toml` stands.
-    pub fn start(folder: &Path, secrets: &HashMap<String, String>, variables: &[(&str, &str)]) -> Binary {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_enterprise-mcp"));
-        command.arg("serve").current_dir(folder).env_clear().stdout(Stdio::piped()).stderr(Stdio::null());
-        command.envs([("PORT", "0"), ("MCP_API_KEY", KEY), ("SYNC_ENABLED", "false"), ("CALLS_PER_MINUTE", "1000000")]);
-        command.envs(secrets).envs(variables.iter().copied());
-        let mut process = command.spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let url = lines.find_map(|line| line.unwrap().trim().strip_prefix("URL ").map(|url| url.trim().to_owned()));
-        Binary { process, url: url.expect("the server starts") }
-    }
-
-    /// SIGKILL: no handler runs, nothing is flushed.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Binary {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
+/// The real binary in this folder, where `enterprise-mcp.toml` stands.
+pub fn serve(folder: &Path, secrets: &HashMap<String, String>, variables: &[(&str, &str)]) -> Binary {
+    let secrets = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Binary::start(folder, [("SYNC_ENABLED", "false")].into_iter().chain(secrets).chain(variables.iter().copied()))
 }
 
 /// The whole answer of a call, or nothing when the server is gone.

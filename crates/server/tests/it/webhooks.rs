@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use server::config::Config;
 use store::testing::TestStore;
 
-use crate::kill::{Victim, call};
+use crate::kill::{self, call};
 use crate::outages::Private;
 use crate::support::{TestServer, app, config};
 
@@ -385,8 +385,8 @@ async fn what_was_answered_survives_a_kill() {
         let url = database.as_ref().map(|database| database.url.clone());
         let key = vendors.webhook_secret("gohighlevel");
         let more = [("SYNC_ENABLED", "false"), ("GHL_WEBHOOK_PUBLIC_KEY", key.as_str())];
-        let start = || Victim::start_with(folder.path(), &vendors, url.as_deref(), &more);
-        let victim = start();
+        let serve = || kill::start(folder.path(), &vendors, url.as_deref(), &more);
+        let mut victim = serve();
         call(&victim.url, "gohighlevel.sync_all_contacts", json!({})).await.unwrap();
         vendors.hold_webhooks();
         vendors.subscribe("gohighlevel", &format!("{}/webhooks/gohighlevel", victim.url)).unwrap();
@@ -395,7 +395,7 @@ async fn what_was_answered_survives_a_kill() {
         assert_eq!(vendors.release_webhooks(false).await, [200]);
         victim.kill();
 
-        let victim = start();
+        let mut victim = serve();
         let mut found = Value::Null;
         for _ in 0..300 {
             found = call(&victim.url, "contacts.search", json!({"query": "zora quillfeather"})).await.unwrap();
@@ -427,16 +427,16 @@ async fn a_burst_stays_within_its_bounds() {
             ("WEBHOOKS_MAX_WAITING", "200"),
             ("WEBHOOKS_PER_MINUTE", "100000"),
         ];
-        let victim = Victim::start_with(folder.path(), &vendors, url.as_deref(), &more);
+        let mut victim = kill::start(folder.path(), &vendors, url.as_deref(), &more);
         call(&victim.url, "gohighlevel.sync_all_contacts", json!({})).await.unwrap();
-        let before = resident(victim.process.id());
+        let before = victim.resident();
         let hook = format!("{}/webhooks/gohighlevel", victim.url);
         let mut burst = Box::pin(vendors.burst_of_webhooks("gohighlevel", &hook, events));
         let mut peak = before;
         let answers = loop {
             tokio::select! {
                 answers = &mut burst => break answers.unwrap(),
-                () = tokio::time::sleep(Duration::from_millis(50)) => peak = peak.max(resident(victim.process.id())),
+                () = tokio::time::sleep(Duration::from_millis(50)) => peak = peak.max(victim.resident()),
             }
         };
         println!("{answers:?}, {} MB before, {} MB at most", before >> 20, peak >> 20);
@@ -460,13 +460,6 @@ async fn a_burst_stays_within_its_bounds() {
             database.remove().await.unwrap();
         }
     }
-}
-
-/// Bytes that a process has in memory.
-fn resident(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
 }
 
 /// A count of the server's metrics.
