@@ -4,7 +4,7 @@
 # goes into a cache folder, in exact versions. Each check is one line; the last line counts them.
 #
 #   scripts/e2e.sh              everything
-#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python log_in conformance replicas gohighlevel
+#   scripts/e2e.sh NAME…        only these parts: inspector stdio typescript python log_in rest conformance replicas gohighlevel
 #                               quickbooks amazon cloudflare google slack godaddy audit
 #   E2E_BINARY, E2E_CONFORMANCE a server that is already built, and one with the feature `conformance`
 set -euo pipefail
@@ -176,6 +176,21 @@ if wanted log_in; then
         -d 'email=owner@shop.example&name=Owner&password=correct horse battery'
     export E2E_LOGIN_URL=http://127.0.0.1:$port
     part log_in node "$cache/npm/log_in.mjs"
+fi
+
+# ── the REST API, judged by schemathesis after its own OpenAPI document ──────────────────────────
+
+if wanted rest; then
+    if [ -n "$with_python" ]; then
+        port=$(free_port)
+        start rest 'Owner' PORT="$port" DATA_DIR="$work/rest" SYNC_ENABLED=false CALLS_PER_MINUTE=1000000 \
+            TENANT_CALLS_PER_MINUTE=1000000 "$E2E_BINARY"
+        E2E_REST_WELCOME=$(grep -o 'http://[^ ]*/welcome/[^ ]*' "$work/rest.out")
+        export E2E_REST_URL=http://127.0.0.1:$port E2E_REST_WELCOME
+        part rest "$cache/venv/bin/python" "$cache/venv/rest.py"
+    else
+        note "skipped: schemathesis (there is no Python 3.11 with venv here)"
+    fi
 fi
 
 # ── the conformance suite, on the same stack with fixtures beside the tools ──────────────────────

@@ -8,7 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 /// What kind of caller it is; the policy decides by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     /// An AI agent or a program with an API key.
@@ -20,7 +20,7 @@ pub enum ActorKind {
 }
 
 /// The way a call came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Door {
     Mcp,
@@ -33,7 +33,7 @@ pub enum Door {
 }
 
 /// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Call tools that change nothing.
@@ -117,7 +117,8 @@ impl Scope {
 }
 
 /// A caller, proven by a front door.
-#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Caller")]
 pub struct Actor {
     pub kind: ActorKind,
     /// The key, person or run.

@@ -8,6 +8,7 @@ mod clients;
 mod consent;
 mod cookie;
 mod decisions;
+mod document;
 mod guard;
 mod health;
 mod home;
@@ -75,6 +76,7 @@ fn letting_in() -> Router<Arc<App>> {
 fn open() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(home::show))
+        .route("/api/v1/openapi.json", get(document::show))
         .route("/health", get(health::show))
         .route("/metrics", get(health::metrics))
         .route("/webhooks/{ecosystem}", post(webhooks::receive))
@@ -113,6 +115,32 @@ fn keyed(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router<Arc<App>> {
         .nest("/mcp", mcp.layer(from_fn_with_state(app.clone(), step_up::ask)).layer(from_fn(guard::accept_both)))
         .layer(from_fn_with_state(app.clone(), guard::limit_rate))
         .layer(from_fn_with_state(app.clone(), guard::authenticate))
+}
+
+/// What the document says of all these routes.
+fn described() -> Vec<document::Operation> {
+    let parts = [
+        approval_page::described(),
+        approvals::described(),
+        clients::described(),
+        consent::described(),
+        decisions::described(),
+        document::described(),
+        health::described(),
+        home::described(),
+        keys::described(),
+        oauth::described(),
+        people::described(),
+        policy::described(),
+        run::described(),
+        session::described(),
+        signing_in::described(),
+        tenants::described(),
+        tools::described(),
+        webhooks::described(),
+        welcome::described(),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 /// What every request passes, whichever route it goes to.

@@ -54,6 +54,7 @@ pub enum Verdict {
 
 /// An approval as callers see it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Approval")]
 pub struct View {
     pub approval_id: Uuid,
     pub tool: String,

@@ -163,6 +163,7 @@ pub struct Decisions {
 
 /// A decision as people and agents read it.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AgentDecision")]
 pub struct Shown {
     decision_id: Uuid,
     timestamp: DateTime<Utc>,

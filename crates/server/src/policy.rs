@@ -60,7 +60,8 @@ pub struct Question<'a> {
 }
 
 /// What one rule was to a call.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RuleStep")]
 pub struct Step {
     pub rule: String,
     pub fits: bool,

@@ -87,7 +87,7 @@ pub enum Answer {
 }
 
 /// What became of the events of a delivery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Taken {
     pub accepted: u64,
     pub duplicates: u64,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{Result, System, clean, micros};
 
 /// A business.
-#[derive(Clone, Debug, PartialEq, Serialize, FromQueryResult)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema, FromQueryResult)]
 pub struct Business {
     /// As in the column `tenant_id` of every table.
     #[serde(rename = "id")]

@@ -7,6 +7,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use schemars::JsonSchema;
 use sdk::{Error, Kind, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,12 +15,23 @@ use store::sessions::Session;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use super::document::{Operation, get, post};
 use super::page::{escape, page, paragraph};
 use super::{cookie, signing_in};
 use crate::actor::Scope;
 use crate::app::App;
 use crate::approvals::{self, Verdict, View};
 use crate::identity::people::{self, verify_second_factor};
+
+pub fn described() -> Vec<Operation> {
+    let shown = |operation: Operation| operation.by_id().open().pages(&[200, 404, 503]);
+    let decide = "Decides, with the form of that page.";
+    vec![
+        shown(get("/approvals/{id}", "openApproval", "Somebody follows a link to a call that waits.")),
+        shown(get("/approvals/{id}/look", "lookAtApproval", "The same, coming from our own page.")),
+        shown(post("/approvals/{id}", "decideOnPage", decide)).takes_form::<Said>().pages(&[403, 409, 422]),
+    ]
+}
 
 /// Somebody follows a link.
 pub async fn arrive(State(app): State<Arc<App>>, Path(id): Path<Uuid>, headers: HeaderMap) -> Response {
@@ -35,7 +47,7 @@ pub async fn look(State(app): State<Arc<App>>, Path(id): Path<Uuid>, headers: He
 }
 
 /// What a person says.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Said {
     csrf: String,
     decision: String,
@@ -121,14 +133,14 @@ async fn shown(app: &Arc<App>, id: Uuid, headers: &HeaderMap, fault: Option<&Err
     match approvals::get(app, &session.tenant_id, id).await {
         Ok(view) => {
             let fault_text = fault.map(|e| paragraph(&e.message)).unwrap_or_default();
-            let body = format!("{fault_text}{}{}", described(&view), form(&view, &session));
+            let body = format!("{fault_text}{}{}", told(&view), form(&view, &session));
             page(app, fault.map_or(StatusCode::OK, status), &body, "")
         }
         Err(e) => refused(app, &e),
     }
 }
 
-fn described(view: &View) -> String {
+fn told(view: &View) -> String {
     let mut body = format!("<h2>{}</h2>", escape(&view.tool));
     let would = view.plan.as_ref().and_then(|plan| plan["would"].as_str());
     body.push_str(&would.map(|would| format!("<p><strong>{}</strong></p>", escape(would))).unwrap_or_default());

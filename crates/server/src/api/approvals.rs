@@ -6,24 +6,41 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
 use sdk::Error;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::document::{Operation, get, post};
 use super::{Problem, run, session};
 use crate::actor::{Actor, Scope};
 use crate::app::App;
 use crate::approvals::{self, Verdict, View};
 use crate::identity::people::verify_second_factor;
 
+pub fn described() -> Vec<Operation> {
+    let decision = "Approve, reject or modify, once. It needs the scope `approve`, which no agent's key has.";
+    vec![
+        get("/api/v1/approvals", "listApprovals", "What waits for a person, and what became of it.")
+            .lists::<View>("approvals"),
+        get("/api/v1/approvals/{id}", "showApproval", "One approval.").by_id().answers::<View>(200).refuses(&[404]),
+        post("/api/v1/approvals/{id}/decision", "decideApproval", decision)
+            .by_id()
+            .takes::<Decision>()
+            .answers::<View>(200)
+            .refuses(&[404, 409]),
+    ]
+}
+
 /// What a person says to an approval.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Decision {
     decision: Says,
     note: Option<String>,
     /// With `modify`: what is to be asked for instead.
+    #[schemars(with = "Option<Map<String, Value>>")]
     arguments: Option<Value>,
     /// Of what was looked at; if somebody has changed the arguments since, nothing is decided.
     arguments_hash: Option<String>,
@@ -31,7 +48,7 @@ struct Decision {
     code: Option<String>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Says {
     Approve,

@@ -8,9 +8,18 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::document::{Operation, delete, get};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::identity::oauth;
+
+pub fn described() -> Vec<Operation> {
+    vec![
+        get("/api/v1/clients", "listClients", "AI clients that people let in; for people who have signed in.")
+            .lists::<oauth::ConnectedClient>("clients"),
+        delete("/api/v1/clients/{id}", "revokeClient", "Cuts a client off.").ends(204).refuses(&[404]),
+    ]
+}
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
     is_person(&actor)?;

@@ -12,15 +12,28 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use oauth_as::authorization::{AuthorizationError, AuthorizationRequest, ValidatedAuthorizationRequest};
 use oauth_as::client::Client;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use store::sessions::Session;
 use subtle::ConstantTimeEq;
 
+use super::document::{Operation, get, post};
 use super::page::{escape, page, paragraph, see};
 use super::{cookie, oauth, signing_in};
 use crate::actor::{Role, Scope};
 use crate::app::App;
 use crate::identity::oauth::{self as identity, Documents, OAuth, Target};
+
+pub fn described() -> Vec<Operation> {
+    let arrive = "RFC 6749 §4.1: an AI client sends the browser here.";
+    let proceed = "The same, coming from our own page: signing in, and the question.";
+    let shown = |operation: Operation| operation.open().pages(&[200, 400, 503]).ends(303).refuses(&[404, 503]);
+    vec![
+        shown(get("/authorize", "arrive", arrive)),
+        shown(get("/authorize/continue", "proceed", proceed)),
+        shown(post("/authorize", "decide", "Lets the client in, or not.")).takes_form::<Decision>().pages(&[401, 403]),
+    ]
+}
 
 /// A client sends the browser here. The cookie is `SameSite=Strict`, so a browser that comes from elsewhere does not send
 /// it; it does when our own page leads on.
@@ -56,7 +69,7 @@ async fn ask(app: &Arc<App>, query: &str, headers: &HeaderMap) -> Response {
 }
 
 /// What a person decided.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Decision {
     request: String,
     csrf: String,

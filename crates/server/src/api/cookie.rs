@@ -6,7 +6,7 @@ use crate::app::App;
 
 /// Behind HTTPS the name binds the cookie to this very host (`__Host-`, RFC 6265bis §4.1.3.2); browsers take that only
 /// with `Secure`, which plain loopback cannot have.
-fn name(app: &App) -> &'static str {
+pub fn name(app: &App) -> &'static str {
     if is_secure(app) { "__Host-emcp" } else { "emcp" }
 }
 

@@ -6,9 +6,11 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::document::{Operation, get, post};
 use super::{Problem, run};
 use crate::actor::Actor;
 use crate::app::App;
@@ -17,8 +19,19 @@ use crate::decisions::{self, Decisions, Ending};
 /// Shown at most.
 const NEWEST: u64 = 100;
 
+pub fn described() -> Vec<Operation> {
+    vec![
+        get("/api/v1/decisions", "listDecisions", "What agents decided, newest first.").answers::<Decisions>(200),
+        post("/api/v1/decisions/{id}/feedback", "giveFeedback", "What a person says of a decision.")
+            .by_id()
+            .takes::<Feedback>()
+            .ends(204)
+            .refuses(&[404]),
+    ]
+}
+
 /// What a person says.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Feedback {
     outcome: Option<Ending>,

@@ -10,8 +10,22 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::Problem;
+use super::document::{Operation, get};
 use crate::app::App;
 use crate::health;
+
+pub fn described() -> Vec<Operation> {
+    vec![
+        get("/health", "showHealth", "Whether calls can be answered and recorded.")
+            .open()
+            .answers::<health::Report>(200)
+            .answers::<health::Report>(503),
+        get("/metrics", "showMetrics", "Metrics for Prometheus; from another machine with a key.")
+            .open()
+            .texts(200)
+            .refuses(&[401]),
+    ]
+}
 
 /// 200 when calls can be answered and recorded, 503 when not.
 pub async fn show(State(app): State<Arc<App>>) -> Response {

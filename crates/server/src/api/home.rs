@@ -5,8 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Html;
 
+use super::document::{Operation, get};
 use super::page::escape;
 use crate::app::App;
+
+pub fn described() -> Vec<Operation> {
+    vec![get("/", "showHome", "A page for who opens the address in a browser.").open().pages(&[200])]
+}
 
 pub async fn show(State(app): State<Arc<App>>) -> Html<String> {
     let url = app.config.public_url();

@@ -8,11 +8,45 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Problem;
+use super::document::{Operation, get, post};
 use crate::app::{App, Limiter};
 use crate::identity::oauth::{self, OAuth, SCOPES};
+
+pub fn described() -> Vec<Operation> {
+    let metadata = |path, id, summary| get(path, id, summary).open().answers::<Object>(200).refuses(&[404, 503]);
+    let of_mcp = "/.well-known/oauth-protected-resource/mcp";
+    vec![
+        metadata("/.well-known/oauth-authorization-server", "showAuthorizationServer", "RFC 8414."),
+        metadata("/.well-known/oauth-protected-resource", "showProtectedResource", "RFC 9728."),
+        metadata(of_mcp, "showProtectedResourceOfMcp", "RFC 9728, of `/mcp`."),
+        exchanging("/token", "exchangeToken", "RFC 6749: a code or a refresh token for tokens.").takes_form::<Object>(),
+        exchanging("/revoke", "revokeToken", "RFC 7009: ends a token.").takes_form::<Object>(),
+        exchanging("/register", "registerClient", "RFC 7591: a client makes itself known.")
+            .takes::<Object>()
+            .answers::<Object>(201),
+    ]
+}
+
+fn exchanging(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
+    let answering = post(path, id, summary).open().answers::<Object>(200);
+    answering.answers::<Refusal>(400).answers::<Refusal>(401).refuses(&[404, 429, 503])
+}
+
+/// What the RFCs describe.
+type Object = Map<String, Value>;
+
+/// RFC 6749 §5.2, RFC 7591 §3.2.2.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OAuthError")]
+struct Refusal {
+    error: String,
+    error_description: Option<String>,
+}
 
 /// RFC 8414.
 pub async fn metadata(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
@@ -79,7 +113,7 @@ fn unusable(metadata: &Map<String, Value>) -> Option<String> {
 }
 
 fn refuse(error: &str, description: &str) -> Response {
-    let body = Json(json!({"error": error, "error_description": description}));
+    let body = Json(Refusal { error: error.into(), error_description: Some(description.into()) });
     (StatusCode::BAD_REQUEST, [(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 

@@ -7,22 +7,45 @@ use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use store::policy_rules::PolicyRule;
 
 use super::Problem;
+use super::document::{Operation, delete, get, post, put};
 use super::people::manages;
 use super::session::read;
 use crate::actor::Actor;
 use crate::app::App;
-use crate::policy::{self, Budget, Decision, Question, Rule, budgets};
+use crate::policy::{self, Asks, Budget, Decision, Question, Rule, Says, Step, budgets};
+
+pub fn described() -> Vec<Operation> {
+    vec![
+        get("/api/v1/policy/rules", "listRules", "The rules, in their order.").lists::<PolicyRule>("rules"),
+        put("/api/v1/policy/rules/{name}", "setRule", "Adds a rule, or changes the one of that name.")
+            .takes::<Set>()
+            .ends(204),
+        delete("/api/v1/policy/rules/{name}", "removeRule", "Removes a rule.").ends(204).refuses(&[404]),
+        post("/api/v1/policy/test", "testPolicy", "What would be decided for a call, and why. Nothing is called.")
+            .takes::<Tried>()
+            .answers::<Judged>(200)
+            .refuses(&[404]),
+        get("/api/v1/policy/budgets", "listBudgets", "The budgets and what was taken from them.")
+            .lists::<budgets::Shown>("budgets"),
+        put("/api/v1/policy/budgets/{name}", "setBudget", "Adds a budget, or changes the one of that name.")
+            .takes::<Budget>()
+            .ends(204),
+        delete("/api/v1/policy/budgets/{name}", "removeBudget", "Removes a budget.").ends(204).refuses(&[404]),
+    ]
+}
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
     manages(&actor)?;
     Ok(Json(json!({"rules": policy::list(&app, &actor).await.map_err(|e| Problem::from(&e))?})))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Set {
     rule: Rule,
@@ -61,15 +84,25 @@ pub async fn remove(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Tried {
     tool: String,
     #[serde(default)]
+    #[schemars(with = "Map<String, Value>")]
     arguments: Value,
     /// As an agent of this name; without it as a person.
     agent: Option<String>,
     at: Option<DateTime<Utc>>,
+}
+
+/// What was decided, and what each rule was to the call.
+#[derive(Serialize, JsonSchema)]
+pub struct Judged {
+    decision: Says,
+    reason: Option<String>,
+    asks: Option<Asks>,
+    rules: Vec<Step>,
 }
 
 /// What would be decided for a call, and why. Nothing is called.
@@ -78,7 +111,7 @@ pub async fn test(
     Extension(actor): Extension<Actor>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Judged>, Problem> {
     manages(&actor)?;
     let tried: Tried = read(&headers, &body)?;
     let missing = || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("There is no tool `{}`.", tried.tool));
@@ -89,13 +122,13 @@ pub async fn test(
     };
     let rules = app.policy.rules(&app.store.tenant(&caller.tenant)).await.map_err(|e| Problem::from(&e))?;
     let at = tried.at.unwrap_or_else(|| app.clock.now());
-    let (decision, steps) = app.policy.explain(&rules, &Question::of(tool, &tried.arguments, &caller, at));
-    let (says, reason, asks) = match decision {
-        Decision::Allow => ("allow", None, None),
-        Decision::Ask(reason, asks) => ("ask", Some(reason), Some(asks)),
-        Decision::Deny(reason) => ("deny", Some(reason), None),
+    let (decision, rules) = app.policy.explain(&rules, &Question::of(tool, &tried.arguments, &caller, at));
+    let (decision, reason, asks) = match decision {
+        Decision::Allow => (Says::Allow, None, None),
+        Decision::Ask(reason, asks) => (Says::Ask, Some(reason), Some(asks)),
+        Decision::Deny(reason) => (Says::Deny, Some(reason), None),
     };
-    Ok(Json(json!({"decision": says, "reason": reason, "asks": asks, "rules": steps})))
+    Ok(Json(Judged { decision, reason, asks, rules }))
 }
 
 /// The budgets and what was taken from them.

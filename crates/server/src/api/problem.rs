@@ -4,6 +4,7 @@ use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use sdk::{Error, Kind};
 use serde::Serialize;
 use uuid::Uuid;
@@ -11,12 +12,13 @@ use uuid::Uuid;
 use crate::calls;
 
 /// One failure as HTTP tells it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Problem {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
+    #[schemars(with = "u16")]
     status: StatusCode,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,12 +6,57 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, body::Bytes};
-use serde_json::{Map, Value, json};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::Problem;
+use super::document::{Operation, post};
 use crate::actor::Actor;
 use crate::app::App;
-use crate::calls::{self, Outcome, Reply, Request};
+use crate::calls::{self, Outcome, Reply, Request, Source};
+
+pub fn described() -> Vec<Operation> {
+    let summary = "Calls a tool. 202: it waits for a person. The arguments are those of the tool's `input_schema`.";
+    vec![
+        post("/mcp/run/{tool}", "runTool", summary)
+            .such_as("system.health")
+            .takes::<Map<String, Value>>()
+            .answers::<Answer>(200)
+            .answers::<Answer>(202)
+            .refuses(&[404, 409, 502]),
+    ]
+}
+
+/// What a call answered.
+#[derive(Serialize, JsonSchema)]
+struct Answer {
+    /// `ok`, or `pending_approval`.
+    status: &'static str,
+    /// As the tool's `output_schema` says; of a call that waits, which approval it is and what to do next.
+    data: Value,
+    metadata: Metadata,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Metadata {
+    latency_ms: u64,
+    /// Of the record in the audit.
+    execution_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Source>,
+    /// When the data was true, if not at this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<DateTime<Utc>>,
+    /// Texts in it may have been written by anybody.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    untrusted_text: bool,
+    /// Why the answer is old or incomplete.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
 
 /// Runs the tool; the name may have a dot or an underscore.
 pub async fn run(
@@ -50,29 +95,23 @@ pub fn arguments(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
 }
 
 fn answer(reply: Reply) -> Result<Response, Problem> {
-    let mut metadata = json!({"latency_ms": reply.latency.as_millis(), "execution_id": reply.execution_id});
+    let latency_ms = u64::try_from(reply.latency.as_millis()).unwrap_or(u64::MAX);
+    let execution_id = reply.execution_id;
+    let metadata =
+        Metadata { latency_ms, execution_id, source: None, as_of: None, untrusted_text: false, notes: Vec::new() };
     match reply.outcome {
         Outcome::Done(done) => {
-            metadata["source"] = json!(done.source);
-            if let Some(as_of) = done.as_of {
-                metadata["as_of"] = json!(as_of);
-            }
-            if done.by_strangers {
-                metadata["untrusted_text"] = json!(true);
-            }
-            if !done.notes.is_empty() {
-                metadata["notes"] = json!(done.notes);
-            }
-            Ok(Json(json!({"status": "ok", "data": done.data, "metadata": metadata})).into_response())
+            let (source, as_of) = (Some(done.source), done.as_of);
+            let metadata = Metadata { source, as_of, untrusted_text: done.by_strangers, notes: done.notes, ..metadata };
+            Ok(Json(Answer { status: "ok", data: done.data, metadata }).into_response())
         }
         Outcome::Pending(pending) => {
-            let body = json!({"status": "pending_approval", "data": pending.for_agent(), "metadata": metadata});
+            let body = Answer { status: "pending_approval", data: pending.for_agent(), metadata };
             Ok((StatusCode::ACCEPTED, Json(body)).into_response())
         }
         Outcome::Denied(reason) => {
-            Err(Problem::new(StatusCode::FORBIDDEN, "denied", format!("Denied: {reason}."))
-                .execution(reply.execution_id))
+            Err(Problem::new(StatusCode::FORBIDDEN, "denied", format!("Denied: {reason}.")).execution(execution_id))
         }
-        Outcome::Failed(error) => Err(Problem::from(&error).execution(reply.execution_id)),
+        Outcome::Failed(error) => Err(Problem::from(&error).execution(execution_id)),
     }
 }

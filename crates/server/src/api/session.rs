@@ -8,15 +8,48 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::people::Person;
 use uuid::Uuid;
 
+use super::document::{Operation, delete, get, post};
 use super::{Problem, cookie, run};
-use crate::actor::Actor;
+use crate::actor::{Actor, Scope};
 use crate::app::App;
 use crate::identity::people;
 use crate::identity::sessions::{self, Credentials, Outcome};
+
+pub fn described() -> Vec<Operation> {
+    let sign_in = "Signs a person in and sets the cookie. 403 `second_factor_needed`: send the code as well.";
+    let begin = "Begins a second factor: the address for an authenticator app.";
+    vec![
+        post("/api/v1/session", "signIn", sign_in)
+            .open()
+            .takes::<Credentials>()
+            .answers::<SignedIn>(200)
+            .refuses(&[401, 429, 503]),
+        get("/api/v1/session", "showSession", "Who calls, and the token that changes need.").answers::<Shown>(200),
+        delete("/api/v1/session", "signOut", "Ends the session.").ends(204),
+        post("/api/v1/session/password", "changePassword", "Changes the own password; every session ends.")
+            .takes::<NewPassword>()
+            .ends(204),
+        post("/api/v1/session/second-factor", "beginSecondFactor", begin).answers::<Begun>(200).refuses(&[409]),
+        post("/api/v1/session/second-factor/confirm", "confirmSecondFactor", "The first code of the app.")
+            .takes::<Code>()
+            .ends(204)
+            .refuses(&[409]),
+    ]
+}
+
+/// Somebody who has signed in.
+#[derive(Serialize, JsonSchema)]
+struct SignedIn {
+    person: Person,
+    /// Sent as `X-CSRF-Token` with everything that changes something.
+    csrf: String,
+}
 
 /// Signs in. 401 says nothing about who is known here; 403 `second_factor_needed`: the password is right, send the code
 /// too.
@@ -44,9 +77,8 @@ pub async fn sign_in(
             Err(problem.businesses(json!(businesses)))
         }
         Outcome::SignedIn(session) => {
-            let body = Json(json!({"person": session.person, "csrf": session.csrf}));
-            let mut response = body.into_response();
             let set = cookie::set(&app, Some(&session.cookie));
+            let mut response = Json(SignedIn { person: session.person, csrf: session.csrf }).into_response();
             response.headers_mut().extend(set.map(|value| (header::SET_COOKIE, value)));
             Ok(response)
         }
@@ -61,17 +93,28 @@ fn refused(error: &sdk::Error) -> Problem {
     }
 }
 
+/// Who calls.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Session")]
+pub struct Shown {
+    caller: Actor,
+    scopes: Vec<Scope>,
+    /// A person's.
+    csrf: Option<String>,
+}
+
 /// Who is signed in, and the token that changes need.
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(actor): Extension<Actor>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     let csrf = match cookie::read(&app, &headers) {
         Some(value) => sessions::current(&app, value).await.map_err(|e| Problem::from(&e))?.map(|session| session.csrf),
         None => None,
     };
-    Ok(Json(json!({"caller": actor, "scopes": actor.scopes, "csrf": csrf})))
+    let scopes = actor.scopes.clone();
+    Ok(Json(Shown { caller: actor, scopes, csrf }))
 }
 
 pub async fn sign_out(
@@ -87,7 +130,7 @@ pub async fn sign_out(
     Ok(response)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPassword {
     old: String,
@@ -108,17 +151,24 @@ pub async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A second factor that was begun.
+#[derive(Serialize, JsonSchema)]
+pub struct Begun {
+    /// The address for an authenticator app; it holds the secret.
+    otpauth: String,
+}
+
 /// Begins a second factor: the address for an authenticator app.
 pub async fn begin_second_factor(
     State(app): State<Arc<App>>,
     Extension(actor): Extension<Actor>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Begun>, Problem> {
     let person = own(&app, &actor).await?;
-    let address = people::begin_second_factor(&app, &person).await.map_err(|e| Problem::from(&e))?;
-    Ok(Json(json!({"otpauth": address})))
+    let otpauth = people::begin_second_factor(&app, &person).await.map_err(|e| Problem::from(&e))?;
+    Ok(Json(Begun { otpauth }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Code {
     code: String,

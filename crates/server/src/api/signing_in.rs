@@ -10,9 +10,11 @@ use axum::Form;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use store::sessions::Session;
 
+use super::document::{Operation, post};
 use super::page::{escape, paragraph, see};
 use super::{cookie, oauth};
 use crate::actor::{Actor, Role};
@@ -22,8 +24,19 @@ use crate::identity::sessions::{self, Credentials, Outcome};
 /// Where signing in may lead. An address from elsewhere would make this page a signpost for others.
 const WAYS_ON: [&str; 2] = ["/authorize/continue?", "/approvals/"];
 
+pub fn described() -> Vec<Operation> {
+    vec![
+        post("/sign-in", "signInAndGoOn", "Signs in on a page, on the way to another one.")
+            .open()
+            .takes_form::<Filled>()
+            .ends(303)
+            .pages(&[400, 401, 403, 503])
+            .refuses(&[429]),
+    ]
+}
+
 /// What is filled in.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Filled {
     next: String,
     email: String,

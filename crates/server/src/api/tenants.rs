@@ -6,25 +6,48 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::tenants::Business;
 
 use super::Problem;
+use super::document::{Operation, get, patch, post};
 use super::session::read;
 use crate::actor::Actor;
 use crate::app::App;
 use crate::tenants;
+
+pub fn described() -> Vec<Operation> {
+    let creation = "Adds a business; the answer has the link of its first owner, which is shown once.";
+    vec![
+        get("/api/v1/tenants", "listTenants", "The businesses of this installation, for owners of its own one.")
+            .lists::<Business>("tenants"),
+        post("/api/v1/tenants", "createTenant", creation).takes::<New>().answers::<Created>(201).refuses(&[409]),
+        patch("/api/v1/tenants/{id}", "changeTenant", "Disables or enables a business.")
+            .takes::<Changed>()
+            .ends(204)
+            .refuses(&[404, 409]),
+    ]
+}
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
     let all = tenants::list(&app, &actor).await.map_err(|e| Problem::from(&e))?;
     Ok(Json(json!({"tenants": all})))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct New {
     id: String,
     name: String,
+}
+
+/// A new business, and the link that makes its first owner.
+#[derive(Serialize, JsonSchema)]
+pub struct Created {
+    id: String,
+    link: String,
 }
 
 /// Adds a business; the answer has the link of its first owner, which is shown once.
@@ -33,14 +56,14 @@ pub async fn create(
     Extension(actor): Extension<Actor>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Created>), Problem> {
     let new: New = read(&headers, &body)?;
     let link = tenants::create(&app, &actor, &new.id, &new.name).await.map_err(|e| Problem::from(&e))?;
     let link = format!("{}{link}", app.config.public_url());
-    Ok((StatusCode::CREATED, Json(json!({"id": new.id, "link": link}))))
+    Ok((StatusCode::CREATED, Json(Created { id: new.id, link })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Changed {
     disabled: bool,

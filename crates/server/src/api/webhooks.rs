@@ -10,11 +10,25 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::Problem;
+use super::document::{Operation, post};
 use crate::app::App;
-use crate::webhooks::{self, Answer};
+use crate::webhooks::{self, Answer, Taken};
 
 /// Some vendors come back by a rhythm of their own, others read this (seconds).
 const COME_BACK: u64 = 30;
+
+pub fn described() -> Vec<Operation> {
+    let summary =
+        "What a vendor tells by itself, in the vendor's own words. The vendor's signature opens it, and no key.";
+    vec![
+        post("/webhooks/{ecosystem}", "receiveWebhook", summary)
+            .such_as("quickbooks")
+            .open()
+            .answers::<Taken>(200)
+            .texts(200)
+            .refuses(&[401, 404, 413, 429, 503]),
+    ]
+}
 
 /// 200 once the events are durable.
 pub async fn receive(

@@ -7,9 +7,22 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::document::{Operation, get, post};
 use super::page::{escape, page, paragraph};
 use crate::app::App;
 use crate::identity::people::{self, Filled, Purpose};
+
+pub fn described() -> Vec<Operation> {
+    vec![
+        get("/welcome/{token}", "showWelcome", "The page behind a link that sets a password.")
+            .open()
+            .pages(&[200, 404, 503]),
+        post("/welcome/{token}", "setPassword", "Sets the password, and uses the link up.")
+            .open()
+            .takes_form::<Filled>()
+            .pages(&[200, 404, 422, 503]),
+    ]
+}
 
 pub async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
     match people::purpose(&app, &token).await {

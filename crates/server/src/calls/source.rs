@@ -19,7 +19,7 @@ use crate::tools::Entry;
 const STAND_IN: Duration = Duration::from_secs(5);
 
 /// How true an answer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The vendor's answer of this moment, or our own state.

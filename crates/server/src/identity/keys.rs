@@ -41,7 +41,7 @@ pub async fn verify(app: &Arc<App>, key: &str) -> Result<Option<Actor>> {
 }
 
 /// What a new key is to be.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// Who or what uses it.

@@ -120,7 +120,7 @@ pub async fn purpose(app: &Arc<App>, token: &str) -> Result<Option<Purpose>> {
 }
 
 /// What is filled in behind a link.
-#[derive(Clone, Default, serde::Deserialize)]
+#[derive(Clone, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filled {
     pub email: String,

@@ -25,7 +25,7 @@ const LONGEST_LOCK: i64 = 60;
 const NOTED: Duration = Duration::minutes(1);
 
 /// What somebody sends to sign in.
-#[derive(Clone, serde::Deserialize)]
+#[derive(Clone, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     pub email: String,

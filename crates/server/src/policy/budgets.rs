@@ -104,7 +104,8 @@ async fn requester(tenant: &Tenant, approval: Uuid) -> Result<Actor> {
 }
 
 /// A budget and how much of it is left.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "BudgetState")]
 pub struct Shown {
     pub name: String,
     pub budget: Budget,

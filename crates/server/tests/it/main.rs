@@ -7,6 +7,7 @@ mod support;
 mod binary;
 mod vendors;
 mod rest;
+mod document;
 mod mcp;
 mod sessions;
 mod audit;

@@ -2,7 +2,8 @@ use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// A key of a program. Only its SHA-256 is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema, DeriveEntityModel)]
+#[schemars(rename = "ApiKey")]
 #[sea_orm(table_name = "api_keys")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -13,8 +14,10 @@ pub struct Model {
     #[serde(skip)]
     pub hash: String,
     #[sea_orm(column_type = "JsonBinary")]
+    #[schemars(with = "Vec<String>")]
     pub scopes: Json,
     #[sea_orm(column_type = "JsonBinary", nullable)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub toolsets: Option<Json>,
     pub created_at: DateTimeUtc,
     pub expires_at: Option<DateTimeUtc>,

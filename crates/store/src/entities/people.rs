@@ -2,7 +2,8 @@ use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// Somebody who may sign in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema, DeriveEntityModel)]
+#[schemars(rename = "Person")]
 #[sea_orm(table_name = "people")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

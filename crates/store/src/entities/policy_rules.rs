@@ -2,7 +2,8 @@ use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// One rule of a tenant's policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema, DeriveEntityModel)]
+#[schemars(rename = "PolicyRule")]
 #[sea_orm(table_name = "policy_rules")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

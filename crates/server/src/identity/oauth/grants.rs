@@ -18,7 +18,7 @@ use crate::actor::{Actor, ActorKind, Door, Scope};
 use crate::app::App;
 
 /// An AI client that a person let in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Client {
     pub id: String,
     /// What it calls itself; not proven.
