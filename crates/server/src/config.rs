@@ -102,6 +102,8 @@ pub enum LogFormat {
 pub struct Audit {
     /// Keeps what was answered beside the record that it was called.
     pub store_responses: bool,
+    /// Records older than this are let go, but for sums by day; 0 keeps them for ever.
+    pub keep_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -200,7 +202,7 @@ impl Default for Log {
 
 impl Default for Audit {
     fn default() -> Audit {
-        Audit { store_responses: true }
+        Audit { store_responses: true, keep_days: 0 }
     }
 }
 
@@ -300,6 +302,9 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
+        if (1..30).contains(&self.audit.keep_days) {
+            return Err(ConfigError("audit.keep_days (AUDIT_KEEP_DAYS) is 0, for ever, or at least 30".into()));
+        }
         if let Some(url) = &self.server.public_url {
             let parsed = url::Url::parse(url)
                 .map_err(|e| ConfigError(format!("server.public_url (TUNNEL_URL): `{url}` is not a URL: {e}")))?;

@@ -11,6 +11,7 @@ pub mod containment;
 pub mod approvals;
 pub mod decisions;
 pub mod audit;
+pub mod retention;
 pub mod actor;
 pub mod identity;
 pub mod mcp;

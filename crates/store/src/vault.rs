@@ -38,7 +38,12 @@ pub async fn put_key(tenant: &Tenant, key: &TenantKey, now: DateTime<Utc>) -> Re
 pub async fn drop_unused_keys(tenant: &Tenant, current: &str) -> Result<()> {
     let mut sql = tenant.sql("DELETE FROM tenant_keys WHERE tenant_id = ");
     sql.bind(tenant.id()).push(" AND key_id <> ").bind(current);
-    for (table, column) in [("credentials", "key_id"), ("oauth_tokens", "key_id"), ("people", "totp_key_id")] {
+    for (table, column) in [
+        ("credentials", "key_id"),
+        ("oauth_tokens", "key_id"),
+        ("people", "totp_key_id"),
+        ("audit_checkpoints", "key_id"),
+    ] {
         sql.push(" AND NOT EXISTS (SELECT 1 FROM ").push(table).push(" u WHERE u.tenant_id = ").bind(tenant.id());
         sql.push(" AND u.").push(column).push(" = tenant_keys.key_id)");
     }

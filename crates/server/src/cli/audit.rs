@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use server::clock::Clock;
+use server::vault::Vault;
 use store::audit::ExecutionFilter;
 use store::{OpenOptions, Store, Tenant};
 
@@ -21,6 +23,11 @@ pub enum Command {
         #[arg(long)]
         status: Option<String>,
     },
+    /// Show what is kept of the days whose records were let go
+    Days {
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+    },
 }
 
 pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyhow::Result<ExitCode> {
@@ -29,15 +36,16 @@ pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyho
     let options = OpenOptions { migrate: false, exclusive: false, wall, ..OpenOptions::default() };
     let store = Store::open(&config.database_url(), options).await?;
     let code = match command {
-        Command::Verify => verify(&store).await?,
+        Command::Verify => verify(&store, &Vault::new(&config, &Clock::system())?).await?,
+        Command::Days { limit } => days(&store.tenant(tenant), limit).await?,
         Command::List { limit, tool, status } => list(&store.tenant(tenant), limit, tool, status).await?,
     };
     store.close().await?;
     Ok(code)
 }
 
-async fn verify(store: &Store) -> anyhow::Result<ExitCode> {
-    let report = store::chain::verify(&store.system()).await?;
+async fn verify(store: &Store, vault: &Vault) -> anyhow::Result<ExitCode> {
+    let report = server::retention::verify(store, vault).await?;
     for finding in &report.findings {
         say!("{}", serde_json::to_string(finding)?);
     }
@@ -47,6 +55,14 @@ async fn verify(store: &Store) -> anyhow::Result<ExitCode> {
     }
     say!("{} records of {} writers: {} findings.", report.records, report.writers, report.findings_total);
     Ok(ExitCode::FAILURE)
+}
+
+async fn days(tenant: &Tenant, limit: u64) -> anyhow::Result<ExitCode> {
+    for sum in store::audit::days(tenant, limit).await? {
+        let each = sum.duration_ms / sum.calls.max(1);
+        say!("{}  {:<16} {:>9} calls {:>7} ms each  {}", sum.day, sum.status, sum.calls, each, sum.tool_name);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn list(tenant: &Tenant, limit: u64, tool: Option<String>, status: Option<String>) -> anyhow::Result<ExitCode> {

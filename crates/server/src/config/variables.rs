@@ -50,6 +50,7 @@ pub const VARIABLES: &[Variable] = &[
     of("LOG_LEVEL", "log.level", Type::Text),
     of("LOG_FORMAT", "log.format", Type::Text),
     of("ENABLE_AUDIT_LOG", "audit.store_responses", Type::Flag),
+    of("AUDIT_KEEP_DAYS", "audit.keep_days", Type::Number),
     of("SYNC_ENABLED", "sync.enabled", Type::Flag),
     of("SYNC_EVERY_MINUTES", "sync.every_minutes", Type::Number),
     of("SYNC_RECONCILE_HOUR", "sync.reconcile_hour", Type::Number),

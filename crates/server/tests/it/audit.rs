@@ -129,3 +129,47 @@ async fn recorded(tenant: &Tenant, arguments: Value) -> tool_executions::Model {
     }
     panic!("the call left no record");
 }
+
+/// Old records are let go, and what is left still proves that nothing else is missing.
+#[tokio::test]
+async fn the_chain_verifies_across_what_was_let_go() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let app = server.app();
+            for _ in 0..30 {
+                server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+            }
+            let (early, verify) = (app.clock.now(), || server::retention::verify(&app.store, &app.vault));
+            let all = verify().await.unwrap().records;
+            assert_eq!(server::retention::let_go(app, early - chrono::Duration::days(1), 10).await.unwrap(), 0);
+            let gone = server::retention::let_go(app, early, 10).await.unwrap();
+            assert!(gone > 50 && gone <= all, "{gone} of {all}");
+            for _ in 0..5 {
+                server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+            }
+            let report = verify().await.unwrap();
+            assert!(report.is_sound() && report.records >= 10, "{report:?}");
+            let days = store::audit::days(&app.store.tenant("default"), 10).await.unwrap();
+            let kept = days.iter().find(|day| day.tool_name == "gohighlevel.read_contacts").unwrap();
+            assert_eq!((kept.calls, kept.status.as_str()), (30, "success"), "{days:?}");
+
+            // Who has the database can neither take more away nor pretend that we let more go.
+            let tamper = async |sql: &str| store::testing::tamper(&app.store, sql).await.unwrap();
+            tamper("CREATE TABLE kept AS SELECT * FROM tool_executions").await;
+            tamper("DELETE FROM tool_executions WHERE id IN (SELECT id FROM tool_executions ORDER BY seq LIMIT 1)")
+                .await;
+            assert!(!verify().await.unwrap().is_sound(), "removed");
+            tamper("UPDATE audit_checkpoints SET seq = seq + 2").await;
+            assert!(!verify().await.unwrap().is_sound(), "a checkpoint that was moved");
+            tamper("UPDATE audit_checkpoints SET seq = seq - 2").await;
+            assert!(!verify().await.unwrap().is_sound(), "still removed");
+            tamper("DELETE FROM tool_executions").await;
+            tamper("INSERT INTO tool_executions SELECT * FROM kept").await;
+            assert!(verify().await.unwrap().is_sound(), "put back");
+            tamper("DELETE FROM audit_checkpoints").await;
+            assert!(!verify().await.unwrap().is_sound(), "the checkpoint was removed");
+        },
+    )
+    .await;
+}

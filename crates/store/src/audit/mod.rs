@@ -1,9 +1,11 @@
 //! The audit: written by one [`Writer`] a process, read newest first.
 
 mod postgres;
+mod retention;
 mod sqlite;
 mod write;
 
+pub use retention::{Checkpoint, Day, checkpoints, cut, days, let_go};
 pub use write::{BATCH, Writer};
 
 use chrono::{DateTime, Utc};

@@ -5,7 +5,7 @@ mod json;
 mod verify;
 
 pub use json::canonical_json;
-pub use verify::{Finding, Report, verify, verify_writer};
+pub use verify::{Finding, Report, is_sound_until, verify, verify_from, verify_writer};
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::Uuid;
