@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::actor::DEFAULT_TENANT;
 use crate::api::Trusted;
-use crate::audit::Audit;
+use crate::audit::{self, Audit};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::{Everybodys, Outside, Shared};
@@ -159,6 +159,9 @@ impl App {
         }
         self.runs.stopped(patience).await;
         self.audit.close().await;
+        if let Err(error) = audit::note_ends(self).await {
+            tracing::warn!(%error, "where the audit ends could not be noted");
+        }
     }
 }
 

@@ -5,6 +5,9 @@
 //! database is away it refuses at once what has to be recorded first, keeps the notes, and looks
 //! every second whether the database is back.
 
+pub mod ends;
+pub mod retention;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,12 +17,15 @@ use sdk::{Error, Result};
 use serde_json::{Value, json};
 use store::Store;
 use store::audit::{BATCH, Writer};
-use store::chain::{ApiCall, Canonical, Event, Execution, Record};
+use store::chain::{ApiCall, Canonical, Event, Execution, Record, Report};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::actor::Actor;
+use crate::app::App;
 use crate::clock::Clock;
+use crate::vault::Vault;
+use ends::Ends;
 
 /// How often a database that was away is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -125,6 +131,26 @@ impl Audit {
         self.queue.send(Entry::Awaited(record, done)).map_err(|_| refused())?;
         if wait.await.unwrap_or(false) { Ok(()) } else { Err(refused()) }
     }
+}
+
+/// Verifies all that is on record: each chain, across what was let go, and against the ends that are noted elsewhere.
+pub async fn verify(store: &Store, vault: &Vault, ends: &Ends) -> Result<Report> {
+    let system = store.system();
+    loop {
+        let trusted = retention::trusted(store, vault).await?;
+        let mut report = store::chain::verify_from(&system, &trusted).await.map_err(crate::unavailable)?;
+        ends.verify(&system, &trusted, &mut report).await?;
+        // Records that were let go while they were read are not missing.
+        if report.is_sound() || retention::trusted(store, vault).await? == trusted {
+            return Ok(report);
+        }
+    }
+}
+
+/// Notes outside of the database where the chains have got to.
+pub async fn note_ends(app: &App) -> Result<()> {
+    let trusted = retention::trusted(&app.store, &app.vault).await?;
+    Ends::read(&app.config)?.go_on(&app.store.system(), &trusted).await
 }
 
 /// Makes observers, one for the connections of each tenant.

@@ -11,7 +11,7 @@ use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::identity::oauth;
 use crate::runs::{Every, Failure, Job, Schedule};
-use crate::{approvals, connections, containment, retention, tenants, webhooks};
+use crate::{approvals, audit, connections, containment, tenants, webhooks};
 
 const RUN: &str = "housekeeping";
 const EVERY_SECONDS: i64 = 300;
@@ -62,7 +62,8 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     oauth::tidy(app).await?;
     store::sessions::purge(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     app.runs.purge(KEPT_RUNS).await?;
-    retention::tidy(app).await?;
+    audit::note_ends(app).await?;
+    audit::retention::tidy(app).await?;
     let old = app.clock.now() - KEPT_RUNS;
     store::budgets::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
     Ok(())

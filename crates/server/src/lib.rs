@@ -11,7 +11,6 @@ pub mod containment;
 pub mod approvals;
 pub mod decisions;
 pub mod audit;
-pub mod retention;
 pub mod actor;
 pub mod identity;
 pub mod mcp;

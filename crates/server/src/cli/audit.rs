@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use server::audit::ends::Ends;
 use server::clock::Clock;
 use server::vault::Vault;
 use store::audit::ExecutionFilter;
+use store::chain::Finding;
 use store::{OpenOptions, Store, Tenant};
 
 #[derive(clap::Subcommand)]
@@ -36,7 +38,7 @@ pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyho
     let options = OpenOptions { migrate: false, exclusive: false, wall, ..OpenOptions::default() };
     let store = Store::open(&config.database_url(), options).await?;
     let code = match command {
-        Command::Verify => verify(&store, &Vault::new(&config, &Clock::system())?).await?,
+        Command::Verify => verify(&store, &Vault::new(&config, &Clock::system())?, &Ends::read(&config)?).await?,
         Command::Days { limit } => days(&store.tenant(tenant), limit).await?,
         Command::List { limit, tool, status } => list(&store.tenant(tenant), limit, tool, status).await?,
     };
@@ -44,14 +46,20 @@ pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyho
     Ok(code)
 }
 
-async fn verify(store: &Store, vault: &Vault) -> anyhow::Result<ExitCode> {
-    let report = server::retention::verify(store, vault).await?;
+async fn verify(store: &Store, vault: &Vault, ends: &Ends) -> anyhow::Result<ExitCode> {
+    let report = server::audit::verify(store, vault, ends).await?;
     for finding in &report.findings {
         say!("{}", serde_json::to_string(finding)?);
+    }
+    if ends.is_empty() {
+        say!("No ends are noted in {}; what was cut together with its end cannot be seen.", ends.path().display());
     }
     if report.is_sound() {
         say!("{} records of {} writers: unchanged.", report.records, report.writers);
         return Ok(ExitCode::SUCCESS);
+    }
+    if report.findings.iter().any(|finding| matches!(finding, Finding::NotAsNoted { .. })) {
+        say!("If you have put an older database back yourself, remove {} and verify again.", ends.path().display());
     }
     say!("{} records of {} writers: {} findings.", report.records, report.writers, report.findings_total);
     Ok(ExitCode::FAILURE)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use server::actor::Actor;
 use server::calls::{self, Request};
 use store::Tenant;
+use store::chain::Finding;
 use store::entities::tool_executions;
 use tokio_util::sync::CancellationToken;
 
@@ -140,10 +141,14 @@ async fn the_chain_verifies_across_what_was_let_go() {
             for _ in 0..30 {
                 server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
             }
-            let (early, verify) = (app.clock.now(), || server::retention::verify(&app.store, &app.vault));
+            let early = app.clock.now();
+            let verify = async || {
+                let ends = server::audit::ends::Ends::read(&app.config).unwrap();
+                server::audit::verify(&app.store, &app.vault, &ends).await
+            };
             let all = verify().await.unwrap().records;
-            assert_eq!(server::retention::let_go(app, early - chrono::Duration::days(1), 10).await.unwrap(), 0);
-            let gone = server::retention::let_go(app, early, 10).await.unwrap();
+            assert_eq!(server::audit::retention::let_go(app, early - chrono::Duration::days(1), 10).await.unwrap(), 0);
+            let gone = server::audit::retention::let_go(app, early, 10).await.unwrap();
             assert!(gone > 50 && gone <= all, "{gone} of {all}");
             for _ in 0..5 {
                 server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
@@ -169,6 +174,74 @@ async fn the_chain_verifies_across_what_was_let_go() {
             assert!(verify().await.unwrap().is_sound(), "put back");
             tamper("DELETE FROM audit_checkpoints").await;
             assert!(!verify().await.unwrap().is_sound(), "the checkpoint was removed");
+        },
+    )
+    .await;
+}
+
+/// What was noted beside the database tells that a chain was cut together with its end, or a writer removed with its rows.
+#[tokio::test]
+async fn what_is_cut_with_its_end_is_found_by_the_noted_ends() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let app = server.app();
+            for _ in 0..5 {
+                server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+            }
+            server::audit::note_ends(app).await.unwrap();
+            let verify = async || {
+                let ends = server::audit::ends::Ends::read(&app.config).unwrap();
+                server::audit::verify(&app.store, &app.vault, &ends).await.unwrap()
+            };
+            assert!(verify().await.is_sound());
+            let tamper = async |sql: &str| store::testing::tamper(&app.store, sql).await.unwrap();
+            let head = store::audit::writers(&app.store.system()).await.unwrap().remove(0);
+            let cut = head.last_seq - 1;
+            let tables = ["tool_executions", "audit_events", "api_calls"];
+            let hash = tables.map(|table| format!("(SELECT hash FROM {table} WHERE seq = {cut})")).join(", ");
+            tamper(&format!("UPDATE audit_writers SET last_seq = {cut}, head_hash = COALESCE({hash})")).await;
+            for table in tables {
+                tamper(&format!("DELETE FROM {table} WHERE seq > {cut}")).await;
+            }
+            let alone = store::chain::verify(&app.store.system()).await.unwrap();
+            assert!(alone.is_sound(), "the database alone does not tell: {alone:?}");
+            let report = verify().await;
+            assert!(report.findings.iter().any(|f| matches!(f, Finding::NotAsNoted { .. })), "{report:?}");
+            // Looking again does not forget it.
+            server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+            server::audit::note_ends(app).await.unwrap();
+            assert!(!verify().await.is_sound());
+        },
+    )
+    .await;
+}
+
+/// Of several who let go at once, one does it and the sums are right.
+#[tokio::test]
+async fn what_is_let_go_is_counted_once() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let app = server.app();
+            for _ in 0..20 {
+                server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+            }
+            let before = app.clock.now();
+            let goes = (0..8).map(|_| server::audit::retention::let_go(app, before, 15));
+            let gone: u64 = futures::future::join_all(goes).await.into_iter().map(|gone| gone.unwrap()).sum();
+            assert!(gone > 0);
+            let days = store::audit::days(&app.store.tenant("default"), 10).await.unwrap();
+            let calls: i64 =
+                days.iter().filter(|day| day.tool_name == "gohighlevel.read_contacts").map(|day| day.calls).sum();
+            let filter = store::audit::ExecutionFilter {
+                tool: Some("gohighlevel.read_contacts".into()),
+                ..store::audit::ExecutionFilter::default()
+            };
+            let kept = store::audit::list(&app.store.tenant("default"), &filter, 100, None).await.unwrap().rows;
+            assert_eq!(calls + kept.len() as i64, 20, "{days:?}");
+            let ends = server::audit::ends::Ends::read(&app.config).unwrap();
+            assert!(server::audit::verify(&app.store, &app.vault, &ends).await.unwrap().is_sound());
         },
     )
     .await;

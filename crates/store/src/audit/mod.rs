@@ -5,7 +5,7 @@ mod retention;
 mod sqlite;
 mod write;
 
-pub use retention::{Checkpoint, Day, checkpoints, cut, days, let_go};
+pub use retention::{Checkpoint, Day, checkpoints, cut, days, let_go, link_at};
 pub use write::{BATCH, Writer};
 
 use chrono::{DateTime, Utc};
@@ -33,6 +33,8 @@ pub struct Position {
 pub struct ExecutionFilter {
     /// A whole tool name, or `ecosystem.` for all of an ecosystem.
     pub tool: Option<String>,
+    /// Only tools of these; `None` is all.
+    pub ecosystems: Option<Vec<String>>,
     pub status: Option<String>,
     pub since: Option<DateTime<Utc>>,
     pub before: Option<DateTime<Utc>>,
@@ -85,8 +87,14 @@ fn conditions(filter: &ExecutionFilter) -> Condition {
             any.add(Expr::expr(text_of_column).like(like(text)))
         })
     });
+    let ecosystems = filter.ecosystems.as_ref().map(|ecosystems| {
+        let tools = |any: Condition, name: &String| any.add(Column::ToolName.starts_with(format!("{name}.")));
+        // Of none at all there is nothing.
+        ecosystems.iter().fold(Condition::any().add(Expr::val(1).eq(0)), tools)
+    });
     Condition::all()
         .add_option(tool)
+        .add_option(ecosystems)
         .add_option(filter.status.as_ref().map(|status| Column::Status.eq(status)))
         .add_option(filter.since.map(|since| Column::Timestamp.gte(micros(since))))
         .add_option(filter.before.map(|before| Column::Timestamp.lt(micros(before))))

@@ -47,11 +47,16 @@ pub async fn checkpoints(system: &System) -> Result<Vec<Checkpoint>> {
 pub async fn cut(system: &System, of: &Position, from: i64, before: DateTime<Utc>, most: i64) -> Result<Option<Link>> {
     let young = first_after(system, of.writer, from, before).await?;
     let last = young.map_or(of.last_seq, |seq| seq - 1).min(from + most);
+    link_at(system, of.writer, last).await
+}
+
+/// The record at this place of a writer's chain, if there is one.
+pub async fn link_at(system: &System, writer: Uuid, seq: i64) -> Result<Option<Link>> {
     for table in TABLES {
         let mut sql = system.sql("SELECT hash FROM ");
-        sql.push(table).push(" WHERE writer = ").bind(of.writer).push(" AND seq = ").bind(last);
+        sql.push(table).push(" WHERE writer = ").bind(writer).push(" AND seq = ").bind(seq);
         if let Some(row) = system.read().query_one_raw(sql.statement()).await? {
-            return Ok(Some(Link { writer: of.writer, seq: last, hash: hash(row.try_get("", "hash")?) }));
+            return Ok(Some(Link { writer, seq, hash: hash(row.try_get("", "hash")?) }));
         }
     }
     Ok(None)
@@ -71,12 +76,26 @@ async fn first_after(system: &System, writer: Uuid, from: i64, before: DateTime<
     Ok(first)
 }
 
-/// Lets go of a writer's records up to the checkpoint. `keeper`: the tenant whose key seals it. Returns how many there
-/// were.
-pub async fn let_go(keeper: &Tenant, checkpoint: &Checkpoint) -> Result<u64> {
+/// Lets go of a writer's records up to the checkpoint. `keeper`: the tenant whose key seals it; `from`: where the last
+/// checkpoint stands, 0 for none. Returns how many there were; none if somebody else has let go of some meanwhile.
+pub async fn let_go(keeper: &Tenant, from: i64, checkpoint: &Checkpoint) -> Result<u64> {
     let system = keeper.store().system();
     let tx = system.begin().await?;
     let Link { writer, seq, hash } = &checkpoint.link;
+    // First of all: of two who try, one waits here and then finds that the place has moved.
+    let mut sql =
+        system.sql("INSERT INTO audit_checkpoints (writer, tenant_id, seq, hash, taken_at, key_id, seal) VALUES (");
+    sql.bind(*writer).push(", ").bind(keeper.id()).push(", ").bind(*seq).push(", ").bind(hash.to_vec()).push(", ");
+    sql.bind(micros(checkpoint.taken_at)).push(", ").bind(checkpoint.key_id.as_str()).push(", ");
+    sql.bind(checkpoint.seal.clone()).push(
+        ") ON CONFLICT (writer) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, taken_at = excluded.taken_at, \
+         key_id = excluded.key_id, seal = excluded.seal, tenant_id = excluded.tenant_id \
+         WHERE audit_checkpoints.seq = ",
+    );
+    sql.bind(from);
+    if tx.execute_raw(sql.statement()).await?.rows_affected() == 0 {
+        return Ok(0);
+    }
     let day = match keeper.store().db_backend() {
         DbBackend::Postgres => "CAST(timestamp AT TIME ZONE 'UTC' AS DATE)",
         _ => "substr(timestamp, 1, 10)",
@@ -88,15 +107,6 @@ pub async fn let_go(keeper: &Tenant, checkpoint: &Checkpoint) -> Result<u64> {
     sql.push(
         " GROUP BY 1, 2, 3, 4 ON CONFLICT (tenant_id, day, tool_name, status) DO UPDATE SET \
          calls = audit_days.calls + excluded.calls, duration_ms = audit_days.duration_ms + excluded.duration_ms",
-    );
-    tx.execute_raw(sql.statement()).await?;
-    let mut sql =
-        system.sql("INSERT INTO audit_checkpoints (writer, tenant_id, seq, hash, taken_at, key_id, seal) VALUES (");
-    sql.bind(*writer).push(", ").bind(keeper.id()).push(", ").bind(*seq).push(", ").bind(hash.to_vec()).push(", ");
-    sql.bind(micros(checkpoint.taken_at)).push(", ").bind(checkpoint.key_id.as_str()).push(", ");
-    sql.bind(checkpoint.seal.clone()).push(
-        ") ON CONFLICT (writer) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, taken_at = excluded.taken_at, \
-         key_id = excluded.key_id, seal = excluded.seal, tenant_id = excluded.tenant_id",
     );
     tx.execute_raw(sql.statement()).await?;
     let mut gone = 0;

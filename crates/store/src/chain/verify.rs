@@ -32,6 +32,8 @@ pub enum Finding {
     WrongEnd { writer: Uuid, seq: i64 },
     /// Records of a writer that is not listed.
     UnknownWriter { writer: Uuid },
+    /// What was noted outside of the database is not in it: chain and end were cut together, or written anew.
+    NotAsNoted { writer: Uuid, seq: i64 },
 }
 
 const KEPT_FINDINGS: usize = 100;
@@ -43,7 +45,7 @@ impl Report {
         self.findings_total == 0
     }
 
-    fn add(&mut self, finding: Finding) {
+    pub fn add(&mut self, finding: Finding) {
         self.findings_total += 1;
         if self.findings.len() < KEPT_FINDINGS {
             self.findings.push(finding);
