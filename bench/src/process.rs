@@ -26,7 +26,12 @@ impl Running {
     pub fn server(bench: &Bench, place: &Place, settings: &[(&str, String)]) -> Result<Running> {
         let mut command = Command::new(&bench.binary);
         command.arg("serve").current_dir(bench.folder()).env_clear();
-        command.envs([("PORT", "0"), ("MCP_API_KEY", KEY), ("CALLS_PER_MINUTE", "100000000")]);
+        command.envs([
+            ("PORT", "0"),
+            ("MCP_API_KEY", KEY),
+            ("CALLS_PER_MINUTE", "100000000"),
+            ("TENANT_CALLS_PER_MINUTE", "100000000"),
+        ]);
         command.env("DATABASE_URL", &place.url).envs(settings.iter().map(|(name, value)| (name, value)));
         Running::start(command)
     }

@@ -20,6 +20,16 @@ pub fn cut(text: &str, longest: usize) -> String {
     format!("{kept}… [cut: the text has {length} characters]")
 }
 
+/// The text with hidden characters shown by their numbers, `\u202e`, as JSON would have them: for who has to judge what is
+/// really there.
+pub fn revealed(text: &str) -> String {
+    if !text.contains(is_hidden) {
+        return text.to_owned();
+    }
+    let number = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    text.chars().map(|c| if is_hidden(c) { number(c) } else { String::from(c) }).collect()
+}
+
 fn is_hidden(c: char) -> bool {
     let control = c.is_control() && c != '\n' && c != '\t';
     let invisible = matches!(u32::from(c),
@@ -35,6 +45,15 @@ mod tests {
     #[test]
     fn hidden_characters_are_removed_and_line_breaks_stay() {
         assert_eq!(clean(" a\u{200b}b\u{0}c\nd\u{202e}\u{e0041} "), "abc\nd");
+    }
+
+    #[test]
+    fn hidden_characters_are_shown_and_stay_json() {
+        let text = "pay \u{202e}nov ecila\u{e0041}";
+        assert_eq!(revealed(text), "pay \\u202enov ecila\\udb40\\udc41");
+        let value = serde_json::json!({"memo": text});
+        let read: serde_json::Value = serde_json::from_str(&revealed(&value.to_string())).unwrap();
+        assert_eq!(read, value);
     }
 
     #[test]

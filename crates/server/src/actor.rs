@@ -7,6 +7,8 @@ use sdk::Effect;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::tools;
+
 /// What kind of caller it is; the policy decides by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -220,5 +222,10 @@ impl Actor {
     /// Whether the tools of this ecosystem are there for the caller.
     pub fn reaches(&self, ecosystem: &str) -> bool {
         self.toolsets.as_ref().is_none_or(|toolsets| toolsets.contains(ecosystem))
+    }
+
+    /// The same for a tool by its id, `quickbooks.list_invoices`.
+    pub fn reaches_tool(&self, id: &str) -> bool {
+        self.reaches(id.split('.').next().unwrap_or_default()) || tools::OF_WHAT_WAITS.contains(&id)
     }
 }

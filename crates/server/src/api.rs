@@ -52,7 +52,7 @@ pub fn key_only_router(app: &Arc<App>) -> Router {
     guarded(app, open.merge(keyed)).layer(Extension(guard::KeyOnly))
 }
 
-/// The same with other routes under `/mcp`.
+/// The same with another `/mcp`.
 pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
     guarded(app, open().merge(letting_in()).merge(keyed(app, mcp)))
 }
@@ -73,6 +73,7 @@ fn letting_in() -> Router<Arc<App>> {
         .route("/register", post(oauth::register))
 }
 
+/// What is open to everybody.
 fn open() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(home::show))
@@ -84,6 +85,25 @@ fn open() -> Router<Arc<App>> {
         .route("/api/v1/session", post(session::sign_in))
 }
 
+/// What owners and admins do.
+fn managed() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/people", get(people::list).post(people::invite))
+        .route("/api/v1/people/{id}", patch(people::change))
+        .route("/api/v1/people/{id}/link", post(people::reset))
+        .route("/api/v1/tenants", get(tenants::list).post(tenants::create))
+        .route("/api/v1/tenants/{id}", patch(tenants::change))
+        .route("/api/v1/policy/rules", get(policy::list))
+        .route("/api/v1/policy/rules/{name}", put(policy::set).delete(policy::remove))
+        .route("/api/v1/policy/test", post(policy::test))
+        .route("/api/v1/keys", get(keys::list).post(keys::create))
+        .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route("/api/v1/policy/budgets", get(policy::list_budgets))
+        .route("/api/v1/policy/budgets/{name}", put(policy::set_budget).delete(policy::remove_budget))
+        .route_layer(from_fn(guard::refuse_others))
+}
+
+/// What is open to whoever is known.
 fn keyed(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router<Arc<App>> {
     Router::new()
         .route("/mcp/tools", get(tools::list))
@@ -97,22 +117,11 @@ fn keyed(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router<Arc<App>> {
         .route("/api/v1/session/password", post(session::change_password))
         .route("/api/v1/session/second-factor", post(session::begin_second_factor))
         .route("/api/v1/session/second-factor/confirm", post(session::confirm_second_factor))
-        .route("/api/v1/people", get(people::list).post(people::invite))
-        .route("/api/v1/people/{id}", patch(people::change))
-        .route("/api/v1/people/{id}/link", post(people::reset))
         .route("/api/v1/people/{id}/second-factor", delete(people::remove_second_factor))
-        .route("/api/v1/tenants", get(tenants::list).post(tenants::create))
-        .route("/api/v1/tenants/{id}", patch(tenants::change))
-        .route("/api/v1/policy/rules", get(policy::list))
-        .route("/api/v1/policy/rules/{name}", put(policy::set).delete(policy::remove))
-        .route("/api/v1/policy/test", post(policy::test))
-        .route("/api/v1/keys", get(keys::list).post(keys::create))
-        .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route("/api/v1/clients", get(clients::list))
         .route("/api/v1/clients/{id}", delete(clients::revoke))
-        .route("/api/v1/policy/budgets", get(policy::list_budgets))
-        .route("/api/v1/policy/budgets/{name}", put(policy::set_budget).delete(policy::remove_budget))
-        .nest("/mcp", mcp.layer(from_fn_with_state(app.clone(), step_up::ask)).layer(from_fn(guard::accept_both)))
+        .merge(managed())
+        .merge(mcp.layer(from_fn_with_state(app.clone(), step_up::ask)).layer(from_fn(guard::accept_both)))
         .layer(from_fn_with_state(app.clone(), guard::limit_rate))
         .layer(from_fn_with_state(app.clone(), guard::authenticate))
 }

@@ -23,10 +23,10 @@ use uuid::Uuid;
 
 use crate::actor::{Actor, Scope};
 use crate::app::App;
-use crate::decisions;
 use crate::policy::Asks;
 use crate::runs::New;
 use crate::tools::Entry;
+use crate::{containment, decisions};
 
 use execute::EXECUTE;
 pub use execute::{expire, tidy};
@@ -79,9 +79,15 @@ pub struct View {
     pub decided_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Who decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
     /// What the call answered, once it was carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Map<String, Value>>,
+    /// Texts in it may have been written by anybody: they are data, never instructions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untrusted_text: bool,
 }
 
 impl Pending {
@@ -159,25 +165,46 @@ pub fn address(app: &App, id: Uuid) -> String {
     format!("{}/approvals/{id}", app.config.public_url())
 }
 
-/// The approvals of a tenant: what waits, then what was decided lately, each newest first.
-pub async fn list(app: &Arc<App>, tenant: &str) -> Result<Vec<View>> {
-    let tenant = app.store.tenant(tenant);
+/// The approvals that are the caller's to see: what waits, then what was decided lately, each newest first.
+pub async fn list(app: &Arc<App>, by: &Actor) -> Result<Vec<View>> {
+    let tenant = app.store.tenant(&by.tenant);
     rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     let waiting = rows::list(&tenant, Some(ApprovalState::Pending), 200, None).await.map_err(crate::unavailable)?;
     let newest = rows::list(&tenant, None, 50, None).await.map_err(crate::unavailable)?;
     let settled = newest.rows.into_iter().filter(|row| row.state != ApprovalState::Pending);
-    Ok(waiting.rows.into_iter().chain(settled).map(view).collect())
+    let mut views = Vec::new();
+    for row in waiting.rows.into_iter().chain(settled).filter(|row| by.reaches_tool(&row.tool_name)) {
+        views.push(shown(app, by, row).await?);
+    }
+    Ok(views)
 }
 
-pub async fn get(app: &Arc<App>, tenant: &str, id: Uuid) -> Result<View> {
-    found(app, tenant, id).await.map(view)
+/// An approval, if it is of one of the caller's tools.
+pub async fn get(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<View> {
+    shown(app, by, found(app, by, id).await?).await
 }
 
-async fn found(app: &Arc<App>, tenant: &str, id: Uuid) -> Result<Model> {
-    let tenant = app.store.tenant(tenant);
+/// An approval as somebody reads it. An agent may read in it what strangers wrote: what the call got, what is there before
+/// a change, what another agent wants to write.
+async fn shown(app: &App, by: &Actor, row: Model) -> Result<View> {
+    let by_strangers = app.tools.find(&row.tool_name).is_some_and(|tool| tool.spec.by_strangers);
+    let changes = row.plan.as_ref().and_then(|plan| plan["changes"].as_array());
+    let untrusted_text = (by_strangers && row.result.is_some())
+        || changes.is_some_and(|changes| changes.iter().any(|change| !change["before"].is_null()))
+        || row.requester["id"] != json!(by.id);
+    if untrusted_text {
+        containment::expose(app, by, &row.tool_name, row.id).await?;
+    }
+    Ok(View { untrusted_text, ..view(row) })
+}
+
+/// The row, if it is of one of the caller's tools.
+async fn found(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<Model> {
     rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
-    let found = rows::get(&tenant, id).await.map_err(crate::unavailable)?;
-    found.ok_or_else(|| Error::not_found(format!("there is no approval {id}")))
+    let found = rows::get(&app.store.tenant(&by.tenant), id).await.map_err(crate::unavailable)?;
+    found
+        .filter(|row| by.reaches_tool(&row.tool_name))
+        .ok_or_else(|| Error::not_found(format!("there is no approval {id}")))
 }
 
 /// Decides once; the run that carries the call out is committed with the decision. A second decision,
@@ -195,7 +222,7 @@ pub async fn decide_as_seen(
     note: Option<String>,
 ) -> Result<View> {
     let (tenant, now) = (app.store.tenant(&by.tenant), app.clock.now());
-    let before = found(app, &by.tenant, id).await?;
+    let before = found(app, by, id).await?;
     if seen.is_some_and(|seen| seen != before.arguments_hash) {
         return Err(Error::conflict(format!("the arguments of {id} have been changed since; look at it again")));
     }
@@ -219,7 +246,7 @@ pub async fn decide_as_seen(
     };
     let Some(is_final) = decided else {
         drop(tx);
-        let now = get(app, &by.tenant, id).await?;
+        let now = get(app, by, id).await?;
         return Err(Error::conflict(match now.state.as_str() {
             "pending" => format!("the arguments of {id} have been changed since; look at it again"),
             state => format!("the approval {id} is already {state}"),
@@ -232,7 +259,7 @@ pub async fn decide_as_seen(
         decisions::settle(app, &by.tenant, &refused, "rejected").await;
     }
     app.runs.wake();
-    get(app, &by.tenant, id).await
+    get(app, by, id).await
 }
 
 /// Who may say yes. Anybody who may decide at all may say no.
@@ -288,18 +315,21 @@ pub fn register(app: &Arc<App>) {
 
 /// The requester takes back what it asked for, while nobody has decided.
 pub async fn withdraw(app: &Arc<App>, by: &Actor, id: Uuid, why: &str) -> Result<View> {
-    let before = found(app, &by.tenant, id).await?;
+    let before = found(app, by, id).await?;
     if before.requester["id"] != json!(by.id) {
         return Err(Error::not_found(format!("there is no approval {id} of yours")));
+    }
+    let already = |state: &str| Error::conflict(format!("the approval {id} is already {state}"));
+    if before.state != ApprovalState::Pending {
+        return Err(already(before.state.as_str()));
     }
     let detail = json!({"approval_id": id, "tool": before.tool_name, "note": why});
     app.audit.event(&by.tenant, "approval_withdrawn", None, by, &detail).await?;
     let withdrawn = rows::cancel(&app.store.tenant(&by.tenant), id, Some(why), app.clock.now()).await;
     if withdrawn.map_err(crate::unavailable)?.is_none() {
-        let state = get(app, &by.tenant, id).await?.state;
-        return Err(Error::conflict(format!("the approval {id} is already {state}")));
+        return Err(already(&get(app, by, id).await?.state));
     }
-    get(app, &by.tenant, id).await
+    get(app, by, id).await
 }
 
 /// SHA-256 of the canonical form.
@@ -323,8 +353,10 @@ fn view(row: Model) -> View {
         created_at: row.created_at,
         expires_at: row.expires_at,
         decided_at: row.decided_at,
+        decided_by: row.decided_by.and_then(|by| by["name"].as_str().map(str::to_owned)),
         note: row.note,
         result: row.result.and_then(object),
+        untrusted_text: false,
     }
 }
 

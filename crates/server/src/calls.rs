@@ -24,7 +24,7 @@ use crate::actor::Actor;
 use crate::app::App;
 use crate::approvals::{self, Pending};
 use crate::connections::{Connected, Connections};
-use crate::policy::{Decision, Question, budgets};
+use crate::policy::{Asks, Decision, Question, budgets};
 use crate::tools::{Entry, Run};
 use crate::{containment, decisions};
 
@@ -56,6 +56,8 @@ pub struct Approved {
     pub id: Uuid,
     /// What the person was told that the call would change.
     pub plan: Option<Value>,
+    /// Who asked for it: what is forbidden to them since stays undone.
+    pub requester: Actor,
 }
 
 impl Request {
@@ -234,30 +236,24 @@ async fn decide_and_run(
         // What they forbid is not known.
         Err(e) => return Outcome::Failed(e),
     };
-    let question = Question::of(entry, &request.arguments, actor, begun.at);
+    let asker = request.approved.as_ref().map_or(actor, |approved| &approved.requester);
+    let question = Question::of(entry, &request.arguments, asker, begun.at);
     let decision = app.policy.decide(&rules, &question);
     let decision = match containment::contain(app, actor, entry, &request.arguments, decision).await {
         Ok(decision) => decision,
         Err(e) => return Outcome::Failed(e),
     };
+    let call = plan::Call { app, actor, entry, request, begun, own: &own, at: &at };
     match decision {
         Decision::Allow => {}
         // What was denied since a person approved it stays denied.
         Decision::Deny(reason) => return Outcome::Denied(reason),
         Decision::Ask(..) if request.approved.is_some() => {}
         Decision::Ask(reason, asks) => {
-            let call = plan::Call { app, actor, entry, request, begun, own: &own, at: &at };
-            let plan = match plan::told(call).await {
-                Ok(plan) => plan,
-                // It cannot succeed, so nobody has to decide it.
-                Err(e) => return Outcome::Failed(e),
-            };
-            let question = approvals::Question { reason, asks, plan, execution: begun.id };
-            let asked = approvals::ask(app, actor, entry, &request.arguments, question).await;
+            let asked = ask(call, reason, asks).await;
             return asked.map_or_else(Outcome::Failed, Outcome::Pending);
         }
     }
-    let call = plan::Call { app, actor, entry, request, begun, own: &own, at: &at };
     if let Some(approved) = &request.approved
         && let Err(e) = plan::still_holds(call, approved).await
     {
@@ -282,6 +278,13 @@ async fn decide_and_run(
         Err(e) if !begun.effect.is_outward() => Outcome::Failed(e.with_known_outcome()),
         Err(e) => Outcome::Failed(e),
     }
+}
+
+/// Puts the call before a person, with what it would change. One that cannot succeed nobody has to decide.
+async fn ask(call: plan::Call<'_>, reason: String, asks: Asks) -> Result<Pending> {
+    let plan = plan::told(call).await?;
+    let question = approvals::Question { reason, asks, plan, execution: call.begun.id };
+    approvals::ask(call.app, call.actor, call.entry, &call.request.arguments, question).await
 }
 
 /// Runs the tool until its deadline, or until the caller goes away.

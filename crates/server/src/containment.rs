@@ -43,12 +43,17 @@ impl Noted {
 
 /// Notes that an agent is about to read texts of strangers, before it does.
 pub async fn note(app: &App, actor: &Actor, entry: &Entry, execution: Uuid) -> Result<()> {
+    if entry.spec.by_strangers { expose(app, actor, &entry.id, execution).await } else { Ok(()) }
+}
+
+/// Notes that an agent reads texts of strangers that this tool had got, in this call.
+pub async fn expose(app: &App, actor: &Actor, tool: &str, execution: Uuid) -> Result<()> {
     let now = app.clock.now();
     let minutes = app.config.policy.containment_minutes;
-    if minutes == 0 || actor.kind != ActorKind::Agent || !entry.spec.by_strangers || !app.contained.is_due(actor, now) {
+    if minutes == 0 || actor.kind != ActorKind::Agent || !app.contained.is_due(actor, now) {
         return Ok(());
     }
-    let exposure = Exposure { tool_name: entry.id.clone(), execution_id: execution, read_at: now };
+    let exposure = Exposure { tool_name: tool.to_owned(), execution_id: execution, read_at: now };
     let noted = exposures::note(&app.store.tenant(&actor.tenant), &actor.id, &exposure).await;
     noted.map_err(crate::unavailable)?;
     app.contained.put(actor, now);

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::actor::{Actor, ActorKind, Scope as May};
 use crate::app::App;
 use crate::calls::{Outcome, Scope};
+use crate::containment;
 
 /// Within this time an agent is taken to work on one thing, where it says nothing.
 const HALF_HOUR: i64 = 1_800;
@@ -86,7 +87,7 @@ fn of(actor: &Actor) -> Option<Of<'_>> {
 pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
     vec![
         ("system", Tool::internal("record_decision", record_decision)),
-        ("system", Tool::read("list_decisions", list_decisions)),
+        ("system", Tool::read("list_decisions", list_decisions).by_strangers()),
     ]
 }
 
@@ -184,12 +185,21 @@ pub struct Shown {
 }
 
 async fn list_decisions(scope: &Scope, args: ListDecisions) -> Result<Decisions> {
-    list(&scope.app, &scope.actor.tenant, args.limit).await
+    list(&scope.app, &scope.actor, args.limit, scope.execution).await
 }
 
-pub async fn list(app: &App, tenant: &str, limit: u64) -> Result<Decisions> {
-    let found = rows::list(&app.store.tenant(tenant), limit).await.map_err(crate::unavailable)?;
-    Ok(Decisions { decisions: found.into_iter().map(shown).collect() })
+/// The newest decisions about the caller's tools. Agents wrote them, from what they had read.
+pub async fn list(app: &App, by: &Actor, limit: u64, execution: Uuid) -> Result<Decisions> {
+    containment::expose(app, by, "system.list_decisions", execution).await?;
+    let found = rows::list(&app.store.tenant(&by.tenant), limit).await.map_err(crate::unavailable)?;
+    Ok(Decisions { decisions: found.into_iter().filter(|row| is_for(row, by)).map(shown).collect() })
+}
+
+/// Whether all that was done is of tools that are there for the reader.
+fn is_for(row: &AgentDecision, by: &Actor) -> bool {
+    let steps = row.context.get("steps").and_then(Value::as_array).into_iter().flatten();
+    by.toolsets.is_none()
+        || steps.map(|step| step["tool"].as_str().unwrap_or_default()).all(|tool| by.reaches_tool(tool))
 }
 
 fn shown(row: AgentDecision) -> Shown {

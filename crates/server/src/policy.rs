@@ -110,7 +110,7 @@ impl Policy {
     /// The decision, and what each rule was to it, up to the one that decided.
     pub fn explain(&self, rules: &Rules, question: &Question<'_>) -> (Decision, Vec<Step>) {
         let (mut steps, actor) = (Vec::new(), question.actor);
-        if !actor.reaches(question.ecosystem) {
+        if !actor.reaches_tool(question.tool) {
             return (Decision::Deny(format!("`{}` is not for the tools of {}", actor.name, question.ecosystem)), steps);
         }
         let needed = Scope::needed(question.effect);

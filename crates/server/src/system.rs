@@ -19,7 +19,7 @@ pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
     let tools = vec![
         Tool::read("health", show_health),
         Tool::read("tools", list_tools),
-        Tool::read("search_audit", search_audit),
+        Tool::read("search_audit", search_audit).by_strangers(),
         Tool::read("list_approvals", list_approvals),
         Tool::read("get_approval", get_approval),
         Tool::read("wait_for_approval", wait_for_approval),
@@ -138,6 +138,7 @@ async fn search_audit(scope: &Scope, arguments: SearchAudit) -> Result<AuditPage
         tool: arguments.tool,
         status: arguments.status,
         since: arguments.since,
+        ecosystems: scope.actor.toolsets.as_deref().map(|toolsets| toolsets.iter().cloned().collect()),
         ..Default::default()
     };
     let page = store::audit::list(&scope.tenant, &filter, arguments.limit, arguments.cursor.as_deref()).await;
@@ -170,7 +171,7 @@ struct ApprovalList {
 }
 
 async fn list_approvals(scope: &Scope, _: ListApprovals) -> Result<ApprovalList> {
-    Ok(ApprovalList { approvals: approvals::list(&scope.app, &scope.actor.tenant).await? })
+    Ok(ApprovalList { approvals: approvals::list(&scope.app, &scope.actor).await? })
 }
 
 /// Shows one approval: what was asked, its state, and the result once it was carried out.
@@ -182,7 +183,7 @@ struct GetApproval {
 }
 
 async fn get_approval(scope: &Scope, arguments: GetApproval) -> Result<View> {
-    approvals::get(&scope.app, &scope.actor.tenant, arguments.approval_id).await
+    approvals::get(&scope.app, &scope.actor, arguments.approval_id).await
 }
 
 /// Waits until a person has decided and the call was carried out, at most `seconds`; then shows the
@@ -205,7 +206,7 @@ fn thirty() -> u64 {
 async fn wait_for_approval(scope: &Scope, arguments: WaitForApproval) -> Result<View> {
     let end = tokio::time::Instant::now() + Duration::from_secs(arguments.seconds);
     loop {
-        let approval = approvals::get(&scope.app, &scope.actor.tenant, arguments.approval_id).await?;
+        let approval = approvals::get(&scope.app, &scope.actor, arguments.approval_id).await?;
         if approval.is_settled() || tokio::time::Instant::now() >= end || scope.cancel.is_cancelled() {
             return Ok(approval);
         }

@@ -12,6 +12,9 @@ use crate::actor::{Actor, Scope};
 use crate::calls;
 use crate::policy::Policy;
 
+/// Whoever may ask for something can ask what became of it, whatever tools a key or an address is for.
+pub const OF_WHAT_WAITS: [&str; 2] = ["system.get_approval", "system.wait_for_approval"];
+
 /// The tools of this installation, in the order of their ids.
 pub struct Catalogue {
     entries: BTreeMap<String, Arc<Entry>>,
@@ -105,7 +108,7 @@ impl Entry {
     /// Whether there are calls of it that this caller may make or ask for.
     pub fn is_for(&self, actor: &Actor) -> bool {
         let may = self.spec.can_read() || actor.may(Scope::needed(self.spec.effect));
-        may && actor.reaches(self.ecosystem)
+        may && actor.reaches_tool(&self.id)
     }
 
     /// What the tool answers: either its answer or, where a person may have to decide first, the approval.
@@ -140,6 +143,7 @@ fn pending_schema() -> Value {
             "approval_id": {"type": "string"},
             "reason": {"type": "string"},
             "expires_at": {"type": "string"},
+            "url": {"type": "string", "description": "Where a person decides"},
             "next": {"type": "string"}
         }
     })

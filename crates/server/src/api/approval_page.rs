@@ -7,6 +7,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use sdk::{Error, Kind, Result};
 use serde::Deserialize;
@@ -130,7 +131,7 @@ async fn shown(app: &Arc<App>, id: Uuid, headers: &HeaderMap, fault: Option<&Err
         Ok(None) => return sign_in(app, id),
         Err(e) => return refused(app, &e),
     };
-    match approvals::get(app, &session.tenant_id, id).await {
+    match approvals::get(app, &signing_in::person(&session), id).await {
         Ok(view) => {
             let fault_text = fault.map(|e| paragraph(&e.message)).unwrap_or_default();
             let body = format!("{fault_text}{}{}", told(&view), form(&view, &session));
@@ -154,11 +155,20 @@ fn told(view: &View) -> String {
     if let Some(asked) = &view.asked_arguments {
         body.push_str(&format!("<p>As they were asked for:</p><pre>{}</pre>", pretty(&json!(asked))));
     }
-    let until = view.expires_at.format("%Y-%m-%d %H:%M UTC");
-    body.push_str(&paragraph(&format!("State: {}. It can be decided until {until}.", view.state)));
+    body.push_str(&paragraph(&state(view)));
     body.push_str(&view.note.as_deref().map(paragraph).unwrap_or_default());
     let result = view.result.as_ref().map(|result| format!("<pre>{}</pre>", pretty(&json!(result))));
     body + &result.unwrap_or_default()
+}
+
+/// Where it stands, in a sentence.
+fn state(view: &View) -> String {
+    let at = |moment: DateTime<Utc>| moment.format("%Y-%m-%d %H:%M UTC");
+    match (&view.decided_by, view.decided_at) {
+        _ if view.state == "pending" => format!("State: pending. It can be decided until {}.", at(view.expires_at)),
+        (Some(by), Some(moment)) => format!("State: {}. Decided by {by}, {}.", view.state, at(moment)),
+        _ => format!("State: {}.", view.state),
+    }
 }
 
 fn changes(changes: Option<&Value>) -> String {
@@ -181,9 +191,11 @@ fn pretty(value: &Value) -> String {
 }
 
 fn form(view: &View, session: &Session) -> String {
-    let may = signing_in::person(session).may(Scope::Approve);
-    if view.state != "pending" || !may {
-        return if may { String::new() } else { paragraph("You only look here; somebody else has to decide.") };
+    if view.state != "pending" {
+        return String::new();
+    }
+    if !signing_in::person(session).may(Scope::Approve) {
+        return paragraph("You only look here; somebody else has to decide.");
     }
     format!(
         "<form method=\"post\" action=\"/approvals/{}\"><input type=\"hidden\" name=\"csrf\" value=\"{}\">\

@@ -39,7 +39,7 @@ struct Feedback {
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Decisions>, Problem> {
-    Ok(Json(decisions::list(&app, &actor.tenant, NEWEST).await.map_err(|e| Problem::from(&e))?))
+    Ok(Json(decisions::list(&app, &actor, NEWEST, Uuid::now_v7()).await.map_err(|e| Problem::from(&e))?))
 }
 
 pub async fn feedback(

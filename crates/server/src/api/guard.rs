@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{Problem, cookie};
-use crate::actor::{Actor, Door};
+use crate::actor::{Actor, Door, Scope};
 use crate::app::App;
 use crate::config::Server;
 use crate::decisions;
@@ -105,8 +105,7 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
     };
     let Some(key) = presented(request.headers()) else {
         return match cookie::read(&app, request.headers()).map(str::to_owned) {
-            // An agent is no person: MCP takes no cookie.
-            Some(value) if path != "/mcp" => signed_in(&app, &value, request, next).await,
+            Some(value) if takes_cookies(path) => signed_in(&app, &value, request, next).await,
             _ => challenge(oauth, None, "Send an API key as `Authorization: Bearer …` or `X-API-Key`."),
         };
     };
@@ -145,6 +144,11 @@ async fn letting_in(app: &App, opens: bool) -> Result<Option<&OAuth>, Problem> {
         return Ok(None);
     }
     oauth::open(app).await.map_err(|e| Problem::from(&e))
+}
+
+/// Plain HTTP, that is. An agent is no person: MCP takes no cookie.
+fn takes_cookies(path: &str) -> bool {
+    path.starts_with("/api/") || path.starts_with("/mcp/run/") || path == "/mcp/tools"
 }
 
 fn is_of_mcp(path: &str) -> bool {
@@ -199,6 +203,15 @@ async fn verified(app: &App, found: sdk::Result<Option<Actor>>) -> sdk::Result<O
 /// The caller by the key in the headers, for routes that are open to some without one.
 pub async fn caller(app: &Arc<App>, headers: &HeaderMap) -> Option<Actor> {
     verified(app, keys::verify(app, presented(headers)?).await).await.ok().flatten()
+}
+
+/// What only those who manage the business may do, whatever it is.
+pub async fn refuse_others(request: Request, next: Next) -> Response {
+    if request.extensions().get::<Actor>().is_some_and(|actor| actor.may(Scope::Manage)) {
+        return next.run(request).await;
+    }
+    let detail = "Only owners and admins who have signed in do this.";
+    Problem::new(StatusCode::FORBIDDEN, "denied", detail).into_response()
 }
 
 /// At most so many calls a minute of a caller, and of a business.

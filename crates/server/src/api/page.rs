@@ -36,7 +36,9 @@ pub(super) fn paragraph(text: &str) -> String {
     format!("<p>{}</p>", escape(text))
 }
 
+/// Text as HTML. What could hide in it or turn its order round is shown by its number.
 pub(super) fn escape(text: &str) -> String {
+    let text = sdk::text::revealed(text);
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -111,7 +111,10 @@ async fn run(app: &Arc<App>, job: &Job, approval: &Model) -> (ApprovalState, Opt
     if hash(&approval.arguments).ok().as_deref() != Some(approval.arguments_hash.as_str()) {
         return failed("the arguments are not those that were approved".into());
     }
-    let approved = Some(Approved { id: approval.id, plan: approval.plan.clone() });
+    let Some(requester) = Actor::of_record(&approval.requester, &job.tenant) else {
+        return failed("it is not known any more who asked for this".into());
+    };
+    let approved = Some(Approved { id: approval.id, plan: approval.plan.clone(), requester });
     let request = Request { approved, ..Request::new(&approval.tool_name, approval.arguments.clone()) };
     let correlation = approval.requester["correlation"].as_str().map(str::to_owned);
     let actor = Actor { correlation, ..Actor::run(&job.tenant, job.run) };

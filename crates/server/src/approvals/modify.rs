@@ -18,7 +18,7 @@ use crate::tools::Entry;
 /// Puts other arguments in the place of those that were asked for. They get a hash of their own, both are on record, and
 /// whoever had said yes has to say it again. The policy is asked as if the requester had asked for them.
 pub async fn modify(app: &Arc<App>, by: &Actor, id: Uuid, arguments: Value, seen: Option<&str>) -> Result<View> {
-    let before = found(app, &by.tenant, id).await?;
+    let before = found(app, by, id).await?;
     let asks: Asks = before.asks.clone().and_then(|asks| serde_json::from_value(asks).ok()).unwrap_or_default();
     // The code of a second factor belongs to the decision.
     may_decide(by, &before.requester, &Asks { second_factor: false, ..asks }, Verdict::Approve)?;
@@ -40,7 +40,7 @@ pub async fn modify(app: &Arc<App>, by: &Actor, id: Uuid, arguments: Value, seen
     let looked_at = (id, before.arguments_hash.as_str());
     let written = rows::modify(&app.store.tenant(&by.tenant), looked_at, &modified, &json!(by), app.clock.now()).await;
     match written {
-        Ok(Some(_)) => get(app, &by.tenant, id).await,
+        Ok(Some(_)) => get(app, by, id).await,
         Ok(None) => Err(changed()),
         Err(e) if e.is_duplicate() => Err(Error::conflict("the same call waits for a decision already")),
         Err(e) => Err(crate::unavailable(e)),

@@ -33,8 +33,9 @@ pub async fn run(file: Option<PathBuf>, tenant: &str, command: Command) -> anyho
     let by = super::owner(&app, tenant).await?;
     let (id, verdict, note) = match command {
         Command::List => {
-            for approval in approvals::list(&app, tenant).await? {
-                say!("{}  {:<9} {}  {}", approval.approval_id, approval.state, approval.tool, approval.arguments);
+            for approval in approvals::list(&app, &by).await? {
+                let arguments = sdk::text::revealed(&approval.arguments.to_string());
+                say!("{}  {:<9} {}  {arguments}", approval.approval_id, approval.state, approval.tool);
             }
             app.stop().await;
             return Ok(ExitCode::SUCCESS);

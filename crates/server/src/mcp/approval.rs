@@ -100,7 +100,11 @@ fn settled(view: &Value, reply: &Reply) -> Option<CallToolResult> {
     Some(match view["state"].as_str()? {
         "executed" => {
             let mut data = view["result"].as_object().cloned().unwrap_or_default();
-            data.insert("metadata".into(), json!({"source": "live", "execution_id": id}));
+            let mut metadata = json!({"source": "live", "execution_id": id});
+            if view["untrusted_text"] == true {
+                metadata["untrusted_text"] = json!(true);
+            }
+            data.insert("metadata".into(), metadata);
             CallToolResult::structured(Value::Object(data))
         }
         "failed" => failure(format!("It was approved, and failed: {told}"), &id),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use sdk::Effect;
 use serde_json::Value;
 
-use crate::tools::{Catalogue, Entry};
+use crate::tools::{Catalogue, Entry, OF_WHAT_WAITS};
 
 /// What the address of a client selects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,7 +37,10 @@ impl Selection {
     /// Whether the tool is shown.
     pub fn shows(&self, entry: &Entry) -> bool {
         let wanted = self.toolsets.as_ref().is_none_or(|toolsets| toolsets.contains(entry.ecosystem));
-        wanted && (!self.read_only || entry.spec.can_read())
+        if self.read_only {
+            return wanted && entry.spec.can_read();
+        }
+        wanted || OF_WHAT_WAITS.contains(&entry.id.as_str())
     }
 
     /// Why this call is not within the selection.

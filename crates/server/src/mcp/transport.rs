@@ -13,7 +13,7 @@ use super::sessions::{self, Owners};
 use crate::actor::Actor;
 use crate::app::App;
 
-/// The routes of `/mcp`, to stand behind authentication.
+/// The route `/mcp`, to stand behind authentication.
 pub fn http(app: &Arc<App>) -> axum::Router<Arc<App>> {
     routes(app, Mcp::new(app.clone(), None))
 }
@@ -31,15 +31,12 @@ pub fn routes<Handler: ServerHandler + Clone>(app: &Arc<App>, handler: Handler) 
     let make = move || Ok(handler.clone());
     if app.config.server.mcp_sessions {
         let sessions = Arc::new(LocalSessionManager::default());
-        axum::Router::new()
-            .fallback_service(StreamableHttpService::new(make, sessions, config))
-            .layer(from_fn_with_state(Arc::<Owners>::default(), sessions::keep))
+        let service = StreamableHttpService::new(make, sessions, config);
+        let keep = from_fn_with_state(Arc::<Owners>::default(), sessions::keep);
+        axum::Router::new().route_service("/mcp", service.clone()).route_service("/mcp/", service).layer(keep)
     } else {
-        axum::Router::new().fallback_service(StreamableHttpService::new(
-            make,
-            Arc::new(NeverSessionManager::default()),
-            config,
-        ))
+        let service = StreamableHttpService::new(make, Arc::new(NeverSessionManager::default()), config);
+        axum::Router::new().route_service("/mcp", service.clone()).route_service("/mcp/", service)
     }
 }
 

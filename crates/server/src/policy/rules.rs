@@ -96,6 +96,9 @@ pub async fn put(app: &App, by: &Actor, name: &str, rule: Rule, position: Option
 /// Removes a rule. False: there is none of that name.
 pub async fn remove(app: &App, by: &Actor, name: &str) -> Result<bool> {
     let tenant = app.store.tenant(&by.tenant);
+    if !rows::list(&tenant).await.map_err(crate::unavailable)?.iter().any(|row| row.name == name) {
+        return Ok(false);
+    }
     app.audit.event(tenant.id(), "policy_changed", None, by, &json!({"removed": name})).await?;
     let removed = rows::remove(&tenant, name).await.map_err(crate::unavailable)?;
     app.policy.tenants.forget();

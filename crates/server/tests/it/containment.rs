@@ -57,6 +57,29 @@ async fn who_has_read_what_strangers_wrote_sends_nothing_unasked() {
     .await;
 }
 
+/// What a person let it read is read all the same, by whichever way it gets the answer.
+#[tokio::test]
+async fn an_approved_read_counts_as_one() {
+    let careful = |config: &mut server::config::Config| {
+        may_send(config);
+        config.policy.ask = vec!["google_workspace.list_messages".into()];
+    };
+    on_both(careful, |server| async move {
+        let channels = server.data("slack.list_channels", json!({})).await;
+        let post = json!({"channel": channels["channels"][0]["id"], "text": "Good morning"});
+        let (status, asked) = server.run("google_workspace.list_messages", json!({"limit": 2})).await;
+        assert_eq!(status, 202, "{asked}");
+        let id: Uuid = asked["data"]["approval_id"].as_str().unwrap().parse().unwrap();
+        approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
+        assert_eq!(server.run("slack.post_message", post.clone()).await.0, 200, "it has read nothing yet");
+        let view = settled(&server, id).await;
+        assert_eq!((&view["state"], &view["untrusted_text"]), (&json!("executed"), &json!(true)), "{view}");
+        let (status, body) = server.run("slack.post_message", post).await;
+        assert_eq!(status, 202, "{body}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn containment_can_be_switched_off() {
     let server = TestServer::sqlite_with(|config| {

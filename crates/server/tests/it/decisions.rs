@@ -335,7 +335,7 @@ async fn a_person_decides_on_a_page() {
             let owner = owner(&server).await;
             let viewer = person(&server, "viewer@shop.example", Role::Viewer).await;
             let contact = contact(&server).await;
-            let asked = ask(&server, &contact, "<b>Wilma</b>").await;
+            let asked = ask(&server, &contact, "<b>Wilma</b>\u{202e}").await;
             let place = format!("/approvals/{}", id(&asked));
             let get = async |path: &str, cookie: Option<&str>| {
                 let mut request = server.http.get(server.url(path));
@@ -364,6 +364,7 @@ async fn a_person_decides_on_a_page() {
             let (status, page) = get(&place, Some(&owner.cookie)).await;
             assert_eq!(status, 200, "{page}");
             assert!(page.contains("&lt;b&gt;Wilma") && !page.contains("<b>Wilma"), "{page}");
+            assert!(page.contains("\\u202e") && !page.contains('\u{202e}'), "what would hide is shown: {page}");
             let (csrf, hash) = (hidden(&page, "csrf"), hidden(&page, "arguments_hash"));
             let looking = get(&place, Some(&viewer.cookie)).await.1;
             assert!(looking.contains("only look") && !looking.contains("Approve"), "{looking}");

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
+use server::actor::Role;
+use uuid::Uuid;
 
 use crate::foreign::routes;
 use crate::identity::{self, Browser};
@@ -57,6 +59,39 @@ async fn what_is_read_is_answered_as_described() {
         }
     }
     assert!(shown > 20, "{shown} answers");
+    server.stop().await;
+}
+
+/// Who has no key is told so on every route that is not open; and what owners and admins do is refused to all others,
+/// whatever they send.
+#[tokio::test]
+async fn routes_are_open_to_those_alone_whom_they_are_for() {
+    let server = TestServer::sqlite().await;
+    let document = document(&server).await;
+    identity::owner(&server).await;
+    let operator = identity::person(&server, "operator@shop.example", Role::Operator).await;
+    let (mut closed, mut managed) = (0, 0);
+    for (method, path, described) in operations(&document) {
+        let at =
+            path.replace("{id}", &Uuid::nil().to_string()).replace("{name}", "x").replace("{tool}", "system.health");
+        let request = || server.http.request(method.parse().unwrap(), server.url(&at)).json(&json!({}));
+        if described["security"].as_array().is_none_or(Vec::is_empty) {
+            continue;
+        }
+        closed += 1;
+        assert_eq!(request().send().await.unwrap().status(), 401, "{method} {path}");
+        assert_eq!(request().bearer_auth("guess").send().await.unwrap().status(), 401, "{method} {path}");
+        let of_managers = ["people", "tenants", "policy", "keys"].map(|part| format!("/api/v1/{part}"));
+        let own = path.ends_with("/second-factor");
+        if own || !of_managers.iter().any(|start| path.starts_with(start)) {
+            continue;
+        }
+        managed += 1;
+        assert_eq!(request().bearer_auth(KEY).send().await.unwrap().status(), 403, "{method} {path} by an agent");
+        let method = method.parse().unwrap();
+        assert_eq!(operator.send(method, &at, json!({})).await.0, 403, "{path} by an operator");
+    }
+    assert!(closed > 30 && managed > 14, "{closed} {managed}");
     server.stop().await;
 }
 

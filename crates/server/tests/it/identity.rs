@@ -232,9 +232,12 @@ async fn a_session_cannot_be_ridden() {
             let foreign =
                 server.http.post(server.url("/api/v1/session")).header(header::ORIGIN, "https://evil.example");
             assert_eq!(foreign.json(&json!({})).send().await.unwrap().status(), 403);
-            let (status, _) =
-                owner.send(Method::POST, "/mcp", json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await;
-            assert_eq!(status, 401);
+            for (path, refused) in
+                [("/mcp", 401), ("/mcp/", 401), ("/mcp/x", 404), ("/mcp/tools/x", 404), ("//mcp", 404)]
+            {
+                let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+                assert_eq!(owner.send(Method::POST, path, list).await.0, refused, "{path}");
+            }
 
             assert_eq!(owner.send(Method::GET, "/api/v1/session", json!({})).await.1["csrf"], json!(owner.csrf));
             assert_eq!(owner.send(Method::DELETE, "/api/v1/session", json!({})).await.0, 204);

@@ -68,6 +68,50 @@ async fn a_key_for_some_toolsets_sees_and_calls_those_alone() {
     .await;
 }
 
+/// A key for some toolsets learns what became of what it asked for, and nothing of what is done with other tools.
+#[tokio::test]
+async fn a_key_for_some_toolsets_reads_of_those_alone() {
+    on_both(
+        |config| config.policy.ask = vec!["quickbooks.list_invoices".into()],
+        |server| async move {
+            let contacts = server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+            let tags = json!({"contact_id": contacts["contacts"][0]["id"], "tags": ["vip"]});
+            assert_eq!(server.run("gohighlevel.add_tags", tags).await.0, StatusCode::ACCEPTED);
+            let books = key(&server, &["quickbooks"], &keys::all_effects()).await;
+            let (status, asked) = run(&server, &books, "quickbooks.list_invoices", json!({})).await;
+            assert_eq!(status, StatusCode::ACCEPTED, "{asked}");
+            let id = json!({"approval_id": asked["data"]["approval_id"]});
+            for tool in ["system.get_approval", "system.wait_for_approval"] {
+                let mut arguments = id.clone();
+                if tool.ends_with("wait_for_approval") {
+                    arguments["seconds"] = json!(1);
+                }
+                let (status, seen) = run(&server, &books, tool, arguments).await;
+                assert_eq!((status, &seen["data"]["state"]), (StatusCode::OK, &json!("pending")), "{seen}");
+            }
+            assert_eq!(run(&server, &books, "system.search_audit", json!({})).await.0, StatusCode::FORBIDDEN);
+
+            let both = key(&server, &["quickbooks", "system"], &keys::all_effects()).await;
+            for (tool, rows, there) in [
+                ("list_approvals", "approvals", true),
+                ("search_audit", "executions", true),
+                ("list_decisions", "decisions", false),
+            ] {
+                let (status, seen) = run(&server, &both, &format!("system.{tool}"), json!({})).await;
+                assert_eq!(status, StatusCode::OK, "{seen}");
+                assert_eq!(!seen["data"][rows].as_array().unwrap().is_empty(), there, "{tool}: {seen}");
+                assert!(!seen.to_string().contains("gohighlevel"), "{tool}: {seen}");
+            }
+            assert!(server.data("system.list_decisions", json!({})).await.to_string().contains("gohighlevel"));
+            let all = server.data("system.list_approvals", json!({})).await;
+            let foreign = all["approvals"].as_array().unwrap().iter().find(|a| a["tool"] == "gohighlevel.add_tags");
+            let foreign = json!({"approval_id": foreign.unwrap()["approval_id"]});
+            assert_eq!(run(&server, &both, "system.get_approval", foreign).await.0, StatusCode::NOT_FOUND);
+        },
+    )
+    .await;
+}
+
 /// What destroys has a scope of its own, and a key without it is not even asked for an approval.
 #[tokio::test]
 async fn a_key_may_write_and_not_destroy() {

@@ -218,7 +218,11 @@ async fn an_address_selects_tools_and_may_be_read_only() {
     let all = names(&ask("/mcp", "tools/list", json!({})).await);
     let few = names(&ask("/mcp?toolsets=contacts,cloudflare", "tools/list", json!({})).await);
     assert!(few.len() > 5 && few.len() < all.len() / 2, "{few:?}");
-    assert!(few.iter().all(|name| name.starts_with("contacts_") || name.starts_with("cloudflare_")), "{few:?}");
+    // What was asked for can be followed up, whatever else is selected.
+    let wanted = |name: &String| ["contacts_", "cloudflare_"].iter().any(|start| name.starts_with(start));
+    let (mine, others): (Vec<_>, Vec<_>) = few.iter().partition(|name| wanted(name));
+    assert!(mine.len() > 5, "{few:?}");
+    assert_eq!(others, ["system_get_approval", "system_wait_for_approval"]);
     let unknown = ask("/mcp?toolsets=contact", "tools/list", json!({})).await;
     assert!(unknown["error"]["message"].as_str().unwrap().contains("quickbooks"), "{unknown}");
 

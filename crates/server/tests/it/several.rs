@@ -113,7 +113,7 @@ async fn writes_reach_the_one_that_was_meant(server: &TestServer, one: &Sandbox,
         let id =
             body["data"]["approval_id"].as_str().or(body["approval_id"].as_str()).unwrap_or_else(|| panic!("{body}"));
         let id: uuid::Uuid = id.parse().unwrap();
-        let view = server::approvals::get(server.app(), "default", id).await.unwrap();
+        let view = server::approvals::get(server.app(), &Actor::terminal(), id).await.unwrap();
         assert_eq!(
             view.arguments["connection"],
             connection.unwrap_or("default"),
@@ -123,12 +123,12 @@ async fn writes_reach_the_one_that_was_meant(server: &TestServer, one: &Sandbox,
         let verdict = server::approvals::Verdict::Approve;
         server::approvals::decide(server.app(), &person, id, verdict, None).await.unwrap();
         for _ in 0..400 {
-            if server::approvals::get(server.app(), "default", id).await.unwrap().is_settled() {
+            if server::approvals::get(server.app(), &Actor::terminal(), id).await.unwrap().is_settled() {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        let view = server::approvals::get(server.app(), "default", id).await.unwrap();
+        let view = server::approvals::get(server.app(), &Actor::terminal(), id).await.unwrap();
         assert_eq!(view.state, "executed", "{:?}", view.result);
     }
     assert_eq!(counts(), (before.0 + 1, before.1 + 1), "one customer at each company");

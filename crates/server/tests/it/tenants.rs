@@ -34,13 +34,20 @@ pub struct Business {
 pub struct Member {
     pub id: String,
     cookie: String,
-    csrf: String,
+    pub csrf: String,
 }
 
 impl Member {
     pub async fn send(&self, server: &TestServer, method: Method, path: &str, body: Value) -> (u16, String) {
         let request = server.http.request(method, server.url(path)).header(header::COOKIE, &self.cookie);
         let answer = request.header("x-csrf-token", &self.csrf).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// As a page of ours sends it.
+    pub async fn post_form(&self, server: &TestServer, path: &str, form: &Value) -> (u16, String) {
+        let request = server.http.post(server.url(path)).header(header::COOKIE, &self.cookie);
+        let answer = request.form(form).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 }
