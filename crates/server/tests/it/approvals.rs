@@ -193,6 +193,26 @@ async fn what_was_denied_since_stays_denied() {
     }
 }
 
+/// Also where the rule is about who asked, and no longer about the run that would carry it out.
+#[tokio::test]
+async fn what_was_denied_to_who_asked_since_stays_undone() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let (_, id) = ask(&server, "denied-to-it").await;
+            let (app, by) = (server.app(), Actor::terminal());
+            let rule = json!({"callers": ["agent"], "tools": ["gohighlevel.add_*"], "decision": "deny"});
+            let rule: server::policy::Rule = serde_json::from_value(rule).unwrap();
+            server::policy::put(app, &by, "agents add nothing", rule, None, true).await.unwrap();
+            approvals::decide(app, &by, id, Verdict::Approve, None).await.unwrap();
+            let view = settled(&server, id).await;
+            assert_eq!(view["state"], "failed", "{view}");
+            assert!(view["result"].to_string().contains("agents add nothing"), "{view}");
+        },
+    )
+    .await;
+}
+
 /// A kill between taking the call and writing down what came of it: the record of the call decides.
 #[tokio::test]
 async fn an_execution_that_was_cut_off_is_settled_from_its_record() {

@@ -149,6 +149,13 @@ fn commands_work_beside_each_other() {
     assert!(run(&["call", "contacts.search", "{\"query\": \"acme supply\"}"]).contains("Acme Supply"));
     assert!(run(&["tools"]).contains("gohighlevel.read_contacts"));
     assert!(run(&["audit", "list"]).contains("system.sync"));
+    run(&["call", "gohighlevel.read_contacts", "{\"limit\": 1}"]);
+    let newest = run(&["audit", "list", "--limit", "1"]);
+    let id = newest.split("  ").nth(1).unwrap();
+    let shown = run(&["audit", "show", id]);
+    for part in ["gohighlevel.read_contacts  success", "machine owner", "\"limit\": 1", "POST ", "  200, "] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
     assert!(run(&["audit", "verify"]).contains("unchanged"));
     let key = run(&["key", "create", "laptop", "--scopes", "read"]);
     assert!(key.starts_with("emcp_"));
