@@ -88,10 +88,10 @@ impl Vault {
                 "the master key comes from MASTER_KEY; unset it and let the file have it, then change it",
             ));
         }
-        let (before, bytes) = (self.master(true)?, random::bytes::<KEY>()?);
-        let after = Master(XChaCha20Poly1305::new(&Key::from(bytes)));
-        // Both keys are on the disk until every tenant's key is sealed with the new one.
-        write(&self.next_file(), &hex::encode(bytes))?;
+        let (before, next) = (self.master(true)?, self.next_file());
+        // Both keys are on the disk until every tenant's key is sealed with the new one. The one that a change left which
+        // was cut off is gone on with: some keys are sealed with it already.
+        let after = read_or_make(&next)?;
         for tenant in tenants {
             for key in rows::keys(tenant).await.map_err(crate::unavailable)? {
                 let context = key_context(tenant, &key.key_id);
@@ -100,7 +100,7 @@ impl Vault {
                 rows::put_key(tenant, &key, self.clock.now()).await.map_err(crate::unavailable)?;
             }
         }
-        std::fs::rename(self.next_file(), &self.file).map_err(|e| unwritten(&self.file, &e))
+        std::fs::rename(&next, &self.file).map_err(|e| unwritten(&self.file, &e))
     }
 
     fn unwrapped(&self, tenant: &Tenant, key: &TenantKey) -> Result<DataKey> {
@@ -126,12 +126,7 @@ impl Vault {
         }
         match std::fs::read_to_string(&self.file) {
             Ok(text) => Master::read(&text, &self.file.display().to_string()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && make => {
-                write(&self.file, &hex::encode(random::bytes::<KEY>()?))?;
-                // Another process may have been first.
-                let text = std::fs::read_to_string(&self.file).map_err(|e| unwritten(&self.file, &e))?;
-                Master::read(&text, &self.file.display().to_string())
-            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && make => read_or_make(&self.file),
             Err(e) => {
                 let message =
                     format!("the master key {} cannot be read; restore it, or set MASTER_KEY", self.file.display());
@@ -212,6 +207,13 @@ fn open(cipher: &XChaCha20Poly1305, sealed: &[u8], context: &str) -> Result<Vec<
     let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| refused())?;
     let payload = Payload { msg: sealed, aad: context.as_bytes() };
     cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| refused())
+}
+
+/// The master key in this file. Where there is none a new one is written; another process may be first.
+fn read_or_make(file: &Path) -> Result<Master> {
+    write(file, &hex::encode(random::bytes::<KEY>()?))?;
+    let text = std::fs::read_to_string(file).map_err(|e| unwritten(file, &e))?;
+    Master::read(&text, &file.display().to_string())
 }
 
 /// Writes a secret that only its owner may read; a file that is there already stays.
