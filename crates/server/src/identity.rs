@@ -6,6 +6,7 @@ mod fresh;
 pub mod people;
 pub mod sessions;
 mod passwords;
+pub mod proof;
 mod tokens;
 mod totp;
 

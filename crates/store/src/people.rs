@@ -127,10 +127,19 @@ async fn owners(tx: &Tx) -> Result<Vec<Uuid>> {
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// One more wrong password: nobody may try before `locked_until`.
-pub async fn note_failure(tenant: &Tenant, id: Uuid, locked_until: Option<DateTime<Utc>>) -> Result<()> {
+/// One more wrong password or code: nobody may try before `locked_until`. False: another was counted since `known` was
+/// read.
+pub async fn count_failure(tenant: &Tenant, known: &Person, locked_until: Option<DateTime<Utc>>) -> Result<bool> {
     let mut sql = tenant.sql("UPDATE people SET failures = failures + 1, locked_until = ");
-    sql.bind(locked_until.map(micros)).push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND id = ").bind(id);
+    sql.bind(locked_until.map(micros)).push(" WHERE tenant_id = ").bind(tenant.id()).push(" AND id = ").bind(known.id);
+    sql.push(" AND failures = ").bind(known.failures);
+    Ok(tenant.write().execute_raw(sql.statement()).await?.rows_affected() == 1)
+}
+
+/// Somebody has proven who it is; those before are not counted any more.
+pub async fn forget_failures(tenant: &Tenant, id: Uuid) -> Result<()> {
+    let mut sql = tenant.sql("UPDATE people SET failures = 0, locked_until = NULL WHERE tenant_id = ");
+    sql.bind(tenant.id()).push(" AND id = ").bind(id);
     tenant.write().execute_raw(sql.statement()).await?;
     Ok(())
 }

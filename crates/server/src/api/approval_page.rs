@@ -22,7 +22,7 @@ use super::{cookie, signing_in};
 use crate::actor::Scope;
 use crate::app::App;
 use crate::approvals::{self, Verdict, View};
-use crate::identity::people::{self, verify_second_factor};
+use crate::identity::{people, proof};
 
 pub fn described() -> Vec<Operation> {
     let shown = |operation: Operation| operation.by_id().open().pages(&[200, 404, 503]);
@@ -87,9 +87,7 @@ async fn decided(app: &Arc<App>, session: &Session, id: Uuid, said: Said) -> Res
     let mut actor = signing_in::person(session);
     if !said.code.trim().is_empty() {
         let person = people::get(app, &actor, session.person_id).await?;
-        if !verify_second_factor(app, &person, said.code.trim()).await? {
-            return Err(Error::forbidden("The code is not right, or was used before."));
-        }
+        proof::code(app, &person, said.code.trim()).await?;
         actor.second_factor = true;
     }
     let (seen, note) = (Some(said.arguments_hash.as_str()), Some(said.note).filter(|note| !note.trim().is_empty()));

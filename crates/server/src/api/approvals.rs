@@ -17,7 +17,7 @@ use super::{Problem, run, session};
 use crate::actor::{Actor, Scope};
 use crate::app::App;
 use crate::approvals::{self, Verdict, View};
-use crate::identity::people::verify_second_factor;
+use crate::identity::proof;
 
 pub fn described() -> Vec<Operation> {
     let decision = "Approve, reject or modify, once. It needs the scope `approve`, which no agent's key has.";
@@ -85,10 +85,7 @@ pub async fn decide(
         .map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", e.to_string()))?;
     if let Some(code) = &decision.code {
         let person = session::own(&app, &actor).await?;
-        let proven = verify_second_factor(&app, &person, code).await.map_err(|e| Problem::from(&e))?;
-        if !proven {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "denied", "The code is not right, or was used before."));
-        }
+        proof::code(&app, &person, code).await.map_err(|e| Problem::from(&e))?;
         actor.second_factor = true;
     }
     let (note, seen) = (decision.note, decision.arguments_hash.as_deref());

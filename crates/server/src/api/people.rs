@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::identity::people;
 
 pub fn described() -> Vec<Operation> {
-    let removal = "Removes a second factor: the own one, or that of somebody who has lost it.";
+    let removal = "Removes a second factor: the own one with a code of it, or that of somebody who has lost it.";
     vec![
         get("/api/v1/people", "listPeople", "The people of this business.").lists::<Person>("people"),
         post("/api/v1/people", "invitePerson", "Invites somebody; the answer has the link, which is shown once.")
@@ -36,7 +36,11 @@ pub fn described() -> Vec<Operation> {
             .by_id()
             .answers::<Link>(200)
             .refuses(&[404, 409]),
-        delete("/api/v1/people/{id}/second-factor", "removeSecondFactor", removal).by_id().ends(204).refuses(&[404]),
+        delete("/api/v1/people/{id}/second-factor", "removeSecondFactor", removal)
+            .by_id()
+            .takes::<Removal>()
+            .ends(204)
+            .refuses(&[404]),
     ]
 }
 
@@ -112,12 +116,23 @@ pub async fn reset(
     Ok(Json(Link { link: format!("{}{link}", app.config.public_url()) }))
 }
 
-/// Removes a second factor: the own one, or that of somebody who has lost it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Removal {
+    /// Of the second factor, where it is the own one.
+    code: Option<String>,
+}
+
+/// Removes a second factor: the own one with a code of it, or that of somebody who has lost it.
 pub async fn remove_second_factor(
     State(app): State<Arc<App>>,
     Extension(actor): Extension<Actor>,
     Path(id): Path<Uuid>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    people::remove_second_factor(&app, &actor, id).await.map_err(|e| Problem::from(&e))?;
+    let sent: Removal = read(&headers, &body)?;
+    let removed = people::remove_second_factor(&app, &actor, id, sent.code.as_deref()).await;
+    removed.map_err(|e| Problem::from(&e))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -23,7 +23,7 @@ use crate::identity::sessions::{self, Credentials, Outcome};
 
 pub fn described() -> Vec<Operation> {
     let sign_in = "Signs a person in and sets the cookie. 403 `second_factor_needed`: send the code as well.";
-    let begin = "Begins a second factor: the address for an authenticator app.";
+    let begin = "Begins a second factor, with the password: the address for an authenticator app.";
     vec![
         post("/api/v1/session", "signIn", sign_in)
             .open()
@@ -35,7 +35,10 @@ pub fn described() -> Vec<Operation> {
         post("/api/v1/session/password", "changePassword", "Changes the own password; every session ends.")
             .takes::<NewPassword>()
             .ends(204),
-        post("/api/v1/session/second-factor", "beginSecondFactor", begin).answers::<Begun>(200).refuses(&[409]),
+        post("/api/v1/session/second-factor", "beginSecondFactor", begin)
+            .takes::<Password>()
+            .answers::<Begun>(200)
+            .refuses(&[409]),
         post("/api/v1/session/second-factor/confirm", "confirmSecondFactor", "The first code of the app.")
             .takes::<Code>()
             .ends(204)
@@ -158,13 +161,21 @@ pub struct Begun {
     otpauth: String,
 }
 
-/// Begins a second factor: the address for an authenticator app.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Password {
+    password: String,
+}
+
+/// Begins a second factor: the address for an authenticator app. Whoever has the session alone must not have it.
 pub async fn begin_second_factor(
     State(app): State<Arc<App>>,
     Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Result<Json<Begun>, Problem> {
-    let person = own(&app, &actor).await?;
-    let otpauth = people::begin_second_factor(&app, &person).await.map_err(|e| Problem::from(&e))?;
+    let (sent, person) = (read::<Password>(&headers, &body)?, own(&app, &actor).await?);
+    let otpauth = people::begin_second_factor(&app, &person, &sent.password).await.map_err(|e| refused(&e))?;
     Ok(Json(Begun { otpauth }))
 }
 

@@ -78,7 +78,7 @@ async fn carry_out(app: &Arc<App>, by: &Actor, command: Command) -> anyhow::Resu
             format!("{url}{}", people::reset_link(app, by, find(app, by, &email).await?.id).await?)
         }
         Command::RemoveSecondFactor { email } => {
-            people::remove_second_factor(app, by, find(app, by, &email).await?.id).await?;
+            people::remove_second_factor(app, by, find(app, by, &email).await?.id, None).await?;
             "removed".into()
         }
     })

@@ -8,11 +8,11 @@ use serde_json::json;
 use store::people::{self as rows, Change, Changed, NewPerson, Person};
 use uuid::Uuid;
 
-use super::{oauth, tokens};
+use super::{oauth, proof, tokens};
 use crate::actor::{Actor, Role, Scope};
 use crate::app::App;
 
-pub use super::totp::{begin as begin_second_factor, confirm as confirm_second_factor, verify as verify_second_factor};
+pub use super::totp::{begin as begin_second_factor, confirm as confirm_second_factor};
 
 /// How long a link is good.
 const LINK_HOURS: i64 = 24;
@@ -45,8 +45,12 @@ pub async fn invite(app: &Arc<App>, by: &Actor, email: &str, name: &str, role: R
     Ok((new.id, link(app, &tenant, Some(new.id)).await?))
 }
 
-/// A new link for somebody who has lost the password, or the invitation.
+/// A new link for somebody else who has lost the password, or the invitation. For oneself it would be a new password with
+/// the session alone.
 pub async fn reset_link(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<String> {
+    if by.id == id.to_string() {
+        return Err(Error::forbidden("your own password is changed with the old one; a link comes from somebody else"));
+    }
     let person = get(app, by, id).await?;
     may_manage(by, role_of(&person))?;
     app.audit.event(&by.tenant, "password_link_made", None, by, &json!({"person": id})).await?;
@@ -79,11 +83,14 @@ pub async fn change(app: &Arc<App>, by: &Actor, id: Uuid, change: Change) -> Res
     }
 }
 
-/// Removes a second factor, of oneself or of somebody who has lost it.
-pub async fn remove_second_factor(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<()> {
+/// Removes a second factor: the own one with a code of it, or that of somebody who has lost it.
+pub async fn remove_second_factor(app: &Arc<App>, by: &Actor, id: Uuid, code: Option<&str>) -> Result<()> {
     let person = get(app, by, id).await?;
     if by.id != id.to_string() {
         may_manage(by, role_of(&person))?;
+    } else if person.totp_since.is_some() {
+        let needed = || Error::forbidden("the own second factor is removed with a code of it; send `code`");
+        proof::code(app, &person, code.ok_or_else(needed)?).await?;
     }
     app.audit.event(&by.tenant, "second_factor_removed", None, by, &json!({"person": id})).await?;
     rows::set_totp(&app.store.tenant(&by.tenant), id, None).await.map_err(crate::unavailable)

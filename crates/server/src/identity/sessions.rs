@@ -9,18 +9,14 @@ use store::people::{self, Person};
 use store::sessions::{self as rows, NewSession, Session};
 use subtle::ConstantTimeEq;
 
-use super::people::{actor, role_of, verify_second_factor};
-use super::tokens;
+use super::people::{actor, role_of};
+use super::{proof, tokens};
 use crate::actor::{Actor, Role};
 use crate::app::App;
 
 /// A session ends this long after it began, and this long after it was last used.
 const DAYS: i64 = 7;
 const IDLE_HOURS: i64 = 24;
-/// Wrong passwords in a row before nobody may try for a while.
-const FAILURES: i64 = 5;
-/// The longest while, in minutes.
-const LONGEST_LOCK: i64 = 60;
 /// A use is noted at most so often.
 const NOTED: Duration = Duration::minutes(1);
 
@@ -54,24 +50,18 @@ pub enum Outcome {
 
 /// Signs a person in. Whatever is wrong, the answer is the same and takes as long: it tells nobody who is known here.
 pub async fn sign_in(app: &Arc<App>, sent: Credentials, client: Option<&str>) -> Result<Outcome> {
-    let (known, is_right) = match meant(app, &sent).await? {
-        Meant::One(person, is_right) => (*person, is_right),
+    let known = match meant(app, &sent).await? {
+        Meant::One(person) => *person,
         Meant::Nobody => return Err(refused()),
         Meant::Several(businesses) => return Ok(Outcome::NeedsBusiness(businesses)),
     };
-    // Read again: many guesses at once must not all be judged by what stood there before the first.
-    let (tenant, now) = (app.store.tenant(&known.tenant_id), app.clock.now());
-    let Some(person) = people::get(&tenant, known.id).await.map_err(crate::unavailable)? else { return Err(refused()) };
-    if person.locked_until.is_some_and(|until| until > now) {
-        return Err(refused());
-    }
-    if !is_right {
-        return Err(failed(app, &person, now).await?);
-    }
+    let now = app.clock.now();
+    let person = proof::again(app, &known).await?.filter(|person| !proof::is_locked(person, now));
+    let Some(person) = person else { return Err(refused()) };
     if person.totp_since.is_some() {
         let Some(code) = &sent.code else { return Ok(Outcome::NeedsCode) };
-        if !verify_second_factor(app, &person, code).await? {
-            return Err(failed(app, &person, now).await?);
+        if !proof::is_code(app, &person, code).await? {
+            return Err(refused());
         }
     }
     begin(app, person, client, now).await.map(|session| Outcome::SignedIn(Box::new(session)))
@@ -80,17 +70,18 @@ pub async fn sign_in(app: &Arc<App>, sent: Credentials, client: Option<&str>) ->
 /// Whom an address and a password stand for.
 enum Meant {
     Nobody,
-    /// And whether the password is right.
-    One(Box<Person>, bool),
+    One(Box<Person>),
     Several(Vec<(String, String)>),
 }
 
-/// One address may be of people in several businesses. Which these are is told to who knows a password of theirs.
+/// One address may be of people in several businesses. Which these are is told to who knows a password of theirs; a
+/// password that is nobody's is a wrong one for each of them.
 async fn meant(app: &Arc<App>, sent: &Credentials) -> Result<Meant> {
     let email = sent.email.trim().to_lowercase();
     let found = people::by_email(&app.store.system(), &email).await.map_err(crate::unavailable)?;
-    let mut known = Vec::new();
-    for person in found.into_iter().filter(|person| person.disabled_at.is_none()) {
+    let (now, mut known) = (app.clock.now(), Vec::new());
+    let may_try = |person: &Person| person.disabled_at.is_none() && !proof::is_locked(person, now);
+    for person in found.into_iter().filter(may_try) {
         let wanted = sent.business.as_ref().is_none_or(|business| *business == person.tenant_id);
         if wanted && let Some(business) = app.tenants.name(app, &person.tenant_id).await? {
             known.push((person, business));
@@ -107,11 +98,15 @@ async fn meant(app: &Arc<App>, sent: &Credentials) -> Result<Meant> {
     if known.is_empty() {
         // It takes as long as for somebody who is known.
         app.passwords.verify(&sent.password, None).await?;
-        return Ok(Meant::Nobody);
+    }
+    if right.is_empty() {
+        for (person, _) in &known {
+            proof::failed(app, person).await?;
+        }
     }
     Ok(match right.len() {
-        0 => Meant::One(Box::new(known.swap_remove(0).0), false),
-        1 => Meant::One(Box::new(right.swap_remove(0).0), true),
+        0 => Meant::Nobody,
+        1 => Meant::One(Box::new(right.swap_remove(0).0)),
         _ => Meant::Several(right.into_iter().map(|(person, business)| (person.tenant_id, business)).collect()),
     })
 }
@@ -132,20 +127,6 @@ async fn begin(app: &Arc<App>, person: Person, client: Option<&str>, now: DateTi
     rows::begin(&tenant, new, now).await.map_err(crate::unavailable)?;
     people::note_login(&tenant, person.id, now).await.map_err(crate::unavailable)?;
     Ok(SignedIn { cookie, csrf, person })
-}
-
-/// Counts a wrong password or code; the fifth in a row locks, each further one for twice as long.
-async fn failed(app: &Arc<App>, person: &Person, now: DateTime<Utc>) -> Result<Error> {
-    metrics::counter!("authentication_failures_total").increment(1);
-    let tenant = app.store.tenant(&person.tenant_id);
-    let over = person.failures + 1 - FAILURES;
-    let until = (over >= 0).then(|| now + Duration::minutes((1_i64 << over.min(10)).min(LONGEST_LOCK)));
-    people::note_failure(&tenant, person.id, until).await.map_err(crate::unavailable)?;
-    if until.is_some() {
-        let detail = json!({"person": person.id, "until": until, "failures": person.failures + 1});
-        app.audit.event(tenant.id(), "locked_out", None, &actor(person), &detail).await?;
-    }
-    Ok(refused())
 }
 
 fn refused() -> Error {
@@ -195,9 +176,7 @@ pub async fn sign_out(app: &Arc<App>, by: &Actor, cookie: &str) -> Result<()> {
 
 /// A new password, with the old one; every session ends.
 pub async fn change_password(app: &Arc<App>, by: &Actor, person: &Person, old: &str, new: &str) -> Result<()> {
-    if !app.passwords.verify(old, person.password_hash.as_deref()).await? {
-        return Err(failed(app, person, app.clock.now()).await?);
-    }
+    proof::password(app, person, old).await?;
     let hash = app.passwords.hash(new, &person.email).await?;
     app.audit
         .event(&by.tenant, "password_set", None, by, &json!({"person": person.id, "role": role_of(person)}))

@@ -4,10 +4,13 @@ use sdk::{Error, Result};
 use store::people::{self as rows, Person, Totp as Kept};
 use totp_rs::{Builder, Totp};
 
+use super::proof;
 use crate::app::App;
 
-/// Begins one: the address that an authenticator app reads, usually as a QR code. It counts from the first code on.
-pub async fn begin(app: &App, person: &Person) -> Result<String> {
+/// Begins one, with the password: the address that an authenticator app reads, usually as a QR code. It counts from the
+/// first code on.
+pub async fn begin(app: &App, person: &Person, password: &str) -> Result<String> {
+    proof::password(app, person, password).await?;
     if person.totp_since.is_some() {
         return Err(Error::conflict("there is a second factor already; remove it first"));
     }
@@ -26,8 +29,8 @@ async fn keep(app: &App, person: &Person, secret: &[u8]) -> Result<()> {
     rows::set_totp(&tenant, person.id, Some(&kept)).await.map_err(crate::unavailable)
 }
 
-/// Whether the code is right now, and was not used before.
-pub async fn verify(app: &App, person: &Person, code: &str) -> Result<bool> {
+/// Whether the code is right now, and was not used before. How often it may be tried is [`proof`]'s to say.
+pub(super) async fn verify(app: &App, person: &Person, code: &str) -> Result<bool> {
     let (Some(key_id), Some(sealed)) = (&person.totp_key_id, &person.totp_sealed) else { return Ok(false) };
     let tenant = app.store.tenant(&person.tenant_id);
     let secret = app.vault.key(&tenant, key_id).await?.open(sealed, &place(person))?;
@@ -43,9 +46,7 @@ pub async fn verify(app: &App, person: &Person, code: &str) -> Result<bool> {
 
 /// The first right code: from now on it is asked for.
 pub async fn confirm(app: &App, person: &Person, code: &str) -> Result<()> {
-    if !verify(app, person, code).await? {
-        return Err(Error::forbidden("the code is not right"));
-    }
+    proof::code(app, person, code).await?;
     let (tenant, now) = (app.store.tenant(&person.tenant_id), app.clock.now());
     rows::confirm_totp(&tenant, person.id, now).await.map_err(crate::unavailable)
 }

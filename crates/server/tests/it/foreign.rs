@@ -181,14 +181,14 @@ fn case(method: &Method, path: &str, ids: &Ids) -> Option<Case> {
         ("POST", "/api/v1/session/password") => {
             (at(path), json!({"old": "not the right one", "new": "whatever it may be"}), &[401])
         }
-        ("POST", "/api/v1/session/second-factor") => (at(path), none, &[200]),
+        ("POST", "/api/v1/session/second-factor") => (at(path), json!({"password": "not the right one"}), &[401]),
         ("POST", "/api/v1/session/second-factor/confirm") => (at(path), json!({"code": "000000"}), &[403, 422]),
         // The same address elsewhere is no conflict, because nobody here may know of it.
         ("POST", "/api/v1/people") => (at(path), json!({"email": EMAIL, "name": "Ours", "role": "viewer"}), &[201]),
         ("PATCH", "/api/v1/people/{id}") => (format!("/api/v1/people/{}", ids.person), json!({"name": "x"}), &[404]),
         ("POST", "/api/v1/people/{id}/link") => (format!("/api/v1/people/{}/link", ids.person), none, &[404]),
         ("DELETE", "/api/v1/people/{id}/second-factor") => {
-            (format!("/api/v1/people/{}/second-factor", ids.person), none, &[404])
+            (format!("/api/v1/people/{}/second-factor", ids.person), json!({}), &[404])
         }
         ("GET", "/api/v1/keys" | "/api/v1/clients" | "/api/v1/decisions") => (at(path), none, &[200]),
         ("POST", "/api/v1/keys") => (at(path), json!({"name": "ours", "scopes": ["read"]}), &[201]),

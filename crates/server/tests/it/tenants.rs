@@ -175,6 +175,29 @@ async fn one_that_is_disabled_answers_nobody() {
     .await;
 }
 
+/// A guess at an address in two businesses is one at each; the one that is locked is not guessed at any more.
+#[tokio::test]
+async fn who_guesses_at_two_businesses_is_locked_out_of_both() {
+    on_both(walled, |server| async move {
+        let one = Business::found(&server, "one", "both@example.com").await;
+        let two = Business::found(&server, "two", "both@example.com").await;
+        let wrong = json!({"email": "both@example.com", "password": "something else entirely"});
+        for _ in 0..5 {
+            let answer = server.http.post(server.url("/api/v1/session")).json(&wrong).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        }
+        for business in ["one", "two"] {
+            let refused = sign_in(&server, "both@example.com", Some(business)).await.err();
+            assert_eq!(refused.unwrap().0, StatusCode::UNAUTHORIZED, "{business} is locked");
+        }
+        let tenant = server.app().store.tenant("two");
+        store::people::forget_failures(&tenant, two.owner.id.parse().unwrap()).await.unwrap();
+        let member = sign_in(&server, "both@example.com", None).await.ok().unwrap();
+        assert!(member.id == two.owner.id && member.id != one.owner.id, "the locked one is not asked");
+    })
+    .await;
+}
+
 /// One address in two businesses: who knows the password is asked which, and nobody else hears of them.
 #[tokio::test]
 async fn an_address_may_belong_to_two_businesses() {
