@@ -126,6 +126,9 @@ pub struct Actor {
     /// The key, person or run.
     pub id: String,
     pub name: String,
+    /// The person that an AI client acts for, who let it in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behalf_of: Option<String>,
     #[serde(skip)]
     pub tenant: String,
     #[serde(skip)]
@@ -158,6 +161,7 @@ impl Actor {
             kind: ActorKind::Agent,
             id: "stdio".into(),
             name: "local agent".into(),
+            behalf_of: None,
             tenant: DEFAULT_TENANT.into(),
             scopes: vec![Scope::Read, Scope::Write, Scope::Destroy],
             toolsets: None,
@@ -175,6 +179,7 @@ impl Actor {
             kind: ActorKind::Person,
             id: "terminal".into(),
             name: "machine owner".into(),
+            behalf_of: None,
             tenant: DEFAULT_TENANT.into(),
             scopes: Role::Owner.scopes(),
             toolsets: None,
@@ -193,6 +198,7 @@ impl Actor {
             kind: ActorKind::System,
             id: run.to_string(),
             name: "run".into(),
+            behalf_of: None,
             tenant: tenant.into(),
             scopes: vec![Scope::Read, Scope::Write, Scope::Destroy],
             toolsets: None,

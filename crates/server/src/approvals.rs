@@ -21,7 +21,7 @@ use store::approvals::{self as rows, NewApproval};
 use store::entities::approvals::{ApprovalState, Model};
 use uuid::Uuid;
 
-use crate::actor::{Actor, Scope};
+use crate::actor::{Actor, ActorKind, Scope};
 use crate::app::App;
 use crate::policy::Asks;
 use crate::runs::New;
@@ -270,7 +270,14 @@ fn may_decide(by: &Actor, requester: &Value, asks: &Asks, verdict: Verdict) -> R
     if verdict == Verdict::Reject {
         return Ok(());
     }
-    if !asks.own && requester["id"] == json!(by.id) {
+    let is_agent = by.kind == ActorKind::Agent;
+    if is_agent && requester["id"] == json!(by.id) {
+        return Err(Error::forbidden("an agent does not approve what it asked for itself"));
+    }
+    if is_agent && (asks.people > 1 || !asks.own) {
+        return Err(Error::forbidden("the policy wants people to approve this, and a key is none"));
+    }
+    if !asks.own && ["id", "behalf_of"].iter().any(|who| requester[who] == json!(by.id)) {
         return Err(Error::forbidden("the policy wants somebody else than who asked to approve this"));
     }
     let role = by.role.map(|role| role.as_str()).unwrap_or_default();

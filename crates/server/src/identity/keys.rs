@@ -102,6 +102,10 @@ fn check(app: &App, by: &Actor, new: &NewKey) -> Result<()> {
     if new.scopes.is_empty() || new.scopes.contains(&Scope::Manage) {
         return Err(Error::invalid_input("scopes: one or more of read, write, destroy, approve"));
     }
+    let changes = |scope: &Scope| matches!(scope, Scope::Write | Scope::Destroy);
+    if new.scopes.contains(&Scope::Approve) && new.scopes.iter().any(changes) {
+        return Err(Error::invalid_input("scopes: who asks does not approve; make one key with `approve`, another for tools"));
+    }
     if new.expires_at.is_some_and(|at| at <= app.clock.now()) {
         return Err(Error::invalid_input("expires_at: it would be over before it began"));
     }
@@ -235,6 +239,7 @@ fn actor(row: &Model) -> Actor {
         kind: ActorKind::Agent,
         id: row.id.to_string(),
         name: row.name.clone(),
+        behalf_of: None,
         tenant: row.tenant_id.clone(),
         scopes: serde_json::from_value(row.scopes.clone()).unwrap_or_default(),
         toolsets: toolsets(row),

@@ -49,9 +49,10 @@ pub struct Asks {
     /// The roles that may decide; empty is every role that may decide at all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
-    /// How many people have to say yes.
+    /// How many people have to say yes. Where it is more than one, keys are none of them.
     pub people: u8,
-    /// Whether who asked may say yes as well.
+    /// Whether who asked, and whom that acts for, may say yes as well. Where not, neither may keys; an agent never says
+    /// yes to what it asked for itself.
     pub own: bool,
     /// Whether who decides has to prove a second factor with the decision.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

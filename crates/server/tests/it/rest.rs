@@ -102,9 +102,7 @@ async fn a_body_that_is_not_one_is_named() {
 async fn every_refusal_is_a_problem_document() {
     let server = TestServer::sqlite().await;
     let (_, key) =
-        keys::create(server.app(), &Actor::terminal(), "all", &[Scope::Read, Scope::Write, Scope::Approve], None)
-            .await
-            .unwrap();
+        keys::create(server.app(), &Actor::terminal(), "all", &[Scope::Read, Scope::Approve], None).await.unwrap();
     let huge = " ".repeat(3 << 20);
     let id = uuid::Uuid::now_v7();
     let decision = format!("/api/v1/approvals/{id}/decision");

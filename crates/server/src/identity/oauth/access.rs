@@ -78,6 +78,7 @@ fn granted(token: &IssuedToken, consent: &ConsentRecord, person: &Person, client
         kind: ActorKind::Agent,
         id: format!("oauth:{}", consent.consent_id),
         name: format!("{client} for {}", person.name),
+        behalf_of: Some(person.id.to_string()),
         tenant: person.tenant_id.clone(),
         scopes,
         door: Door::Mcp,
