@@ -30,7 +30,7 @@ mod welcome;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Extension};
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{delete, get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -46,10 +46,10 @@ pub fn router(app: &Arc<App>) -> Router {
     around(app, mcp::http(app))
 }
 
-/// The routes of the listener that takes keys alone: without those of OAuth.
+/// The routes of the listener that takes keys alone: without those where people sign in and let clients in.
 pub fn key_only_router(app: &Arc<App>) -> Router {
     let (open, keyed) = (open(), keyed(app, mcp::http(app)));
-    guarded(app, open.merge(keyed)).layer(Extension(guard::KeyOnly))
+    guarded(app, open.merge(keyed)).layer(from_fn(guard::keys_alone))
 }
 
 /// The same with another `/mcp`.
@@ -57,7 +57,7 @@ pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
     guarded(app, open().merge(letting_in()).merge(keyed(app, mcp)))
 }
 
-/// What AI clients discover and exchange, and where people let them in.
+/// Where people sign in and let AI clients in, and what those discover and exchange.
 fn letting_in() -> Router<Arc<App>> {
     Router::new()
         .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
@@ -66,6 +66,8 @@ fn letting_in() -> Router<Arc<App>> {
         .route("/authorize", get(consent::arrive).post(consent::decide))
         .route("/authorize/continue", get(consent::proceed))
         .route("/sign-in", post(signing_in::sign_in))
+        .route("/api/v1/session", post(session::sign_in))
+        .route("/welcome/{token}", get(welcome::show).post(welcome::set))
         .route("/approvals/{id}", get(approval_page::arrive).post(approval_page::decide))
         .route("/approvals/{id}/look", get(approval_page::look))
         .route("/token", post(oauth::exchange))
@@ -81,8 +83,6 @@ fn open() -> Router<Arc<App>> {
         .route("/health", get(health::show))
         .route("/metrics", get(health::metrics))
         .route("/webhooks/{ecosystem}", post(webhooks::receive))
-        .route("/welcome/{token}", get(welcome::show).post(welcome::set))
-        .route("/api/v1/session", post(session::sign_in))
 }
 
 /// What owners and admins do.

@@ -136,7 +136,14 @@ fn correlation(headers: &HeaderMap) -> Option<String> {
 
 /// The listener takes API keys alone.
 #[derive(Clone, Copy)]
-pub struct KeyOnly;
+struct KeyOnly;
+
+/// Marks what comes to that listener. A cookie does not get past it: nobody is signed in there.
+pub async fn keys_alone(mut request: Request, next: Next) -> Response {
+    request.headers_mut().remove(header::COOKIE);
+    request.extensions_mut().insert(KeyOnly);
+    next.run(request).await
+}
 
 /// The authorization server, for what its tokens open: `/mcp` and what is below it.
 async fn letting_in(app: &App, opens: bool) -> Result<Option<&OAuth>, Problem> {

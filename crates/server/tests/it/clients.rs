@@ -1,7 +1,9 @@
 //! AI clients are let in by people, for what the people may do, and cut off again.
 
 use oauth_as::storage_conformance::StorageConformance;
-use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, LOCATION, ORIGIN, WWW_AUTHENTICATE};
+use reqwest::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, COOKIE, LOCATION, ORIGIN, SET_COOKIE, WWW_AUTHENTICATE,
+};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use server::actor::{Actor, Role};
@@ -406,6 +408,23 @@ async fn the_second_listener_takes_keys_alone() {
     let answer = server.http.get(format!("{keys}/mcp/tools")).bearer_auth(token).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert!(opens(server, &tokens).await, "the first listener takes both");
+
+    // Nor is anybody signed in there, or can sign in.
+    let session = format!("{keys}/api/v1/session");
+    let person = json!({"email": "owner@shop.example", "password": PASSWORD});
+    let answer = server.http.post(&session).json(&person).send().await.unwrap();
+    assert!(answer.status().is_client_error() && answer.headers().get(SET_COOKIE).is_none(), "{answer:?}");
+    for path in ["/api/v1/session", "/mcp/tools"] {
+        let answer = server.http.get(format!("{keys}{path}")).header(COOKIE, &owner.cookie).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let answer = server.http.get(&session).header(COOKIE, &owner.cookie).bearer_auth(KEY).send().await.unwrap();
+    let shown: Value = answer.json().await.unwrap();
+    assert!(shown["caller"]["kind"] == "agent" && shown["csrf"].is_null(), "{shown}");
+    let link = people::reset_link(server.app(), &Actor::terminal(), owner.id.parse().unwrap()).await.unwrap();
+    for (url, status) in [(keys.clone(), StatusCode::NOT_FOUND), (server.server.url(), StatusCode::OK)] {
+        assert_eq!(server.http.get(format!("{url}{link}")).send().await.unwrap().status(), status, "{url}");
+    }
     moving.server.stop().await;
 }
 
