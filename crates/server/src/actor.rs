@@ -173,34 +173,46 @@ impl Actor {
         }
     }
 
-    /// The person at the machine's terminal.
-    pub fn terminal() -> Actor {
+    /// A person who has signed in.
+    pub fn person(id: &str, name: &str, tenant: &str, role: Role) -> Actor {
         Actor {
             kind: ActorKind::Person,
-            id: "terminal".into(),
-            name: "machine owner".into(),
+            id: id.into(),
+            name: name.into(),
             behalf_of: None,
-            tenant: DEFAULT_TENANT.into(),
-            scopes: Role::Owner.scopes(),
+            tenant: tenant.into(),
+            scopes: role.scopes(),
             toolsets: None,
-            role: Some(Role::Owner),
-            // Who has the machine has the database.
-            second_factor: true,
-            door: Door::Cli,
+            role: Some(role),
+            second_factor: false,
+            door: Door::Dashboard,
             client: None,
             correlation: None,
         }
     }
 
+    /// The person at the machine's terminal.
+    pub fn terminal() -> Actor {
+        let person = Actor::person("terminal", "machine owner", DEFAULT_TENANT, Role::Owner);
+        // Who has the machine has the database.
+        Actor { second_factor: true, door: Door::Cli, ..person }
+    }
+
     /// The server itself on behalf of a run.
     pub fn run(tenant: &str, run: Uuid) -> Actor {
+        let scopes = vec![Scope::Read, Scope::Write, Scope::Destroy];
+        Actor { id: run.to_string(), name: "run".into(), tenant: tenant.into(), scopes, ..Actor::system() }
+    }
+
+    /// The server itself, for what it does and nobody asked for. It calls no tools.
+    pub fn system() -> Actor {
         Actor {
             kind: ActorKind::System,
-            id: run.to_string(),
-            name: "run".into(),
+            id: "system".into(),
+            name: "server".into(),
             behalf_of: None,
-            tenant: tenant.into(),
-            scopes: vec![Scope::Read, Scope::Write, Scope::Destroy],
+            tenant: DEFAULT_TENANT.into(),
+            scopes: Vec::new(),
             toolsets: None,
             role: None,
             second_factor: false,

@@ -48,7 +48,7 @@ pub async fn report(app: &Arc<App>, connections: &Connections) -> Report {
     };
     if app.audit.trouble().is_some() {
         // Where no call comes because we are not ready, this is how we find out that we are again.
-        let _ = app.audit.event(DEFAULT_TENANT, "probe", None, &Actor::terminal(), &serde_json::Value::Null).await;
+        let _ = app.audit.event(DEFAULT_TENANT, "probe", None, &Actor::system(), &serde_json::Value::Null).await;
     }
     let audit = match app.audit.trouble() {
         None => Part { ok: true, detail: "records are committed before answers leave".into() },

@@ -22,7 +22,7 @@ use super::{cookie, signing_in};
 use crate::actor::Scope;
 use crate::app::App;
 use crate::approvals::{self, Verdict, View};
-use crate::identity::{people, proof};
+use crate::identity::{people, proof, sessions};
 
 pub fn described() -> Vec<Operation> {
     let shown = |operation: Operation| operation.by_id().open().pages(&[200, 404, 503]);
@@ -84,7 +84,7 @@ pub async fn decide(
 }
 
 async fn decided(app: &Arc<App>, session: &Session, id: Uuid, said: Said) -> Result<()> {
-    let mut actor = signing_in::person(session);
+    let mut actor = sessions::person(session);
     if !said.code.trim().is_empty() {
         let person = people::get(app, &actor, session.person_id).await?;
         proof::code(app, &person, said.code.trim()).await?;
@@ -129,7 +129,7 @@ async fn shown(app: &Arc<App>, id: Uuid, headers: &HeaderMap, fault: Option<&Err
         Ok(None) => return sign_in(app, id),
         Err(e) => return refused(app, &e),
     };
-    match approvals::get(app, &signing_in::person(&session), id).await {
+    match approvals::get(app, &sessions::person(&session), id).await {
         Ok(view) => {
             let fault_text = fault.map(|e| paragraph(&e.message)).unwrap_or_default();
             let body = format!("{fault_text}{}{}", told(&view), form(&view, &session));
@@ -192,7 +192,7 @@ fn form(view: &View, session: &Session) -> String {
     if view.state != "pending" {
         return String::new();
     }
-    if !signing_in::person(session).may(Scope::Approve) {
+    if !sessions::person(session).may(Scope::Approve) {
         return paragraph("You only look here; somebody else has to decide.");
     }
     format!(

@@ -23,6 +23,7 @@ use super::{cookie, oauth, signing_in};
 use crate::actor::{Role, Scope};
 use crate::app::App;
 use crate::identity::oauth::{self as identity, Documents, OAuth, Target};
+use crate::identity::sessions;
 
 pub fn described() -> Vec<Operation> {
     let arrive = "RFC 6749 §4.1: an AI client sends the browser here.";
@@ -103,7 +104,7 @@ pub async fn decide(State(app): State<Arc<App>>, headers: HeaderMap, Form(filled
     if filled.decision != "allow" {
         return see(&wish.request.denied().location());
     }
-    match identity::agree(&app, oauth, &signing_in::person(&session), &wish.client, &wish.request).await {
+    match identity::agree(&app, oauth, &sessions::person(&session), &wish.client, &wish.request).await {
         Ok(next) => see(&next),
         Err(e) => refused(&app, StatusCode::SERVICE_UNAVAILABLE, &e.message),
     }

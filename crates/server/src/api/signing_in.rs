@@ -17,7 +17,6 @@ use store::sessions::Session;
 use super::document::{Operation, post};
 use super::page::{escape, paragraph, see};
 use super::{cookie, oauth};
-use crate::actor::{Actor, Role};
 use crate::app::App;
 use crate::identity::sessions::{self, Credentials, Outcome};
 
@@ -113,20 +112,5 @@ pub(super) async fn session(app: &Arc<App>, headers: &HeaderMap) -> sdk::Result<
     match sessions::current(app, value).await? {
         Some(session) if app.tenants.name(app, &session.tenant_id).await?.is_some() => Ok(Some(session)),
         _ => Ok(None),
-    }
-}
-
-/// Who it is.
-pub(super) fn person(session: &Session) -> Actor {
-    let role = Role::parse(&session.role).unwrap_or(Role::Viewer);
-    Actor {
-        id: session.person_id.to_string(),
-        name: session.name.clone(),
-        tenant: session.tenant_id.clone(),
-        scopes: role.scopes(),
-        role: Some(role),
-        second_factor: false,
-        door: crate::actor::Door::Dashboard,
-        ..Actor::terminal()
     }
 }

@@ -28,7 +28,7 @@ pub async fn tidy(app: &App) -> Result<()> {
     let gone = let_go(app, before, AT_ONCE).await?;
     if gone > 0 {
         let detail = json!({"records": gone, "before": before});
-        app.audit.event(DEFAULT_TENANT, "audit_let_go", None, &Actor::terminal(), &detail).await?;
+        app.audit.event(DEFAULT_TENANT, "audit_let_go", None, &Actor::system(), &detail).await?;
     }
     Ok(())
 }

@@ -126,6 +126,10 @@ fn check(app: &App, by: &Actor, new: &NewKey) -> Result<()> {
 /// Ends a key at once in this process, and within seconds in others.
 pub async fn revoke(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
     may_manage(by)?;
+    end(app, by, id).await
+}
+
+async fn end(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
     let tenant = app.store.tenant(&by.tenant);
     let revoked = api_keys::revoke(&tenant, id, app.clock.now()).await.map_err(crate::unavailable)?;
     app.keys.forget();
@@ -155,7 +159,7 @@ pub async fn seed(app: &Arc<App>) -> Result<()> {
         match insert(app, DEFAULT_TENANT, &key, &new).await {
             Ok(id) => {
                 app.audit
-                    .event(DEFAULT_TENANT, "key_created", None, &Actor::terminal(), &json!({"key": id, "name": SEEDED}))
+                    .event(DEFAULT_TENANT, "key_created", None, &Actor::system(), &json!({"key": id, "name": SEEDED}))
                     .await?
             }
             // Another replica that started at the same moment was first.
@@ -173,7 +177,7 @@ const SEEDED: &str = "first key";
 async fn revoke_seeded(app: &Arc<App>) -> Result<()> {
     let keys = api_keys::list(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)?;
     for key in keys.iter().filter(|key| key.name == SEEDED && key.revoked_at.is_none()) {
-        revoke(app, &Actor::terminal(), key.id).await?;
+        end(app, &Actor::system(), key.id).await?;
     }
     Ok(())
 }

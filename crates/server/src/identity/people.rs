@@ -178,17 +178,7 @@ async fn link(app: &Arc<App>, tenant: &store::Tenant, person: Option<Uuid>) -> R
 
 /// The caller that a signed-in person is.
 pub(super) fn actor(person: &Person) -> Actor {
-    let role = role_of(person);
-    Actor {
-        id: person.id.to_string(),
-        name: person.name.clone(),
-        tenant: person.tenant_id.clone(),
-        scopes: role.scopes(),
-        role: Some(role),
-        second_factor: false,
-        door: crate::actor::Door::Dashboard,
-        ..Actor::terminal()
-    }
+    Actor::person(&person.id.to_string(), &person.name, &person.tenant_id, role_of(person))
 }
 
 /// A role that is not known any more may only look.

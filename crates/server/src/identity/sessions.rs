@@ -142,17 +142,13 @@ pub async fn verify(app: &Arc<App>, cookie: &str, changes: bool, csrf: Option<&s
     if changes && !same() {
         return Err(Error::forbidden("a change needs the session's token in X-CSRF-Token; GET /api/v1/session has it"));
     }
+    Ok(Some(person(&session)))
+}
+
+/// Who has signed in. A role that is not known any more may only look.
+pub fn person(session: &Session) -> Actor {
     let role = Role::parse(&session.role).unwrap_or(Role::Viewer);
-    Ok(Some(Actor {
-        id: session.person_id.to_string(),
-        name: session.name,
-        tenant: session.tenant_id,
-        scopes: role.scopes(),
-        role: Some(role),
-        second_factor: false,
-        door: crate::actor::Door::Dashboard,
-        ..Actor::terminal()
-    }))
+    Actor::person(&session.person_id.to_string(), &session.name, &session.tenant_id, role)
 }
 
 /// The session of a cookie, if it has not ended.

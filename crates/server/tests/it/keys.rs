@@ -187,3 +187,23 @@ async fn keys_are_made_and_ended_by_those_who_manage() {
     )
     .await;
 }
+
+/// What the server does by itself stands in nobody's name, such as the first key and its end when another takes its place.
+#[tokio::test]
+async fn nobody_is_on_record_for_what_the_server_does_by_itself() {
+    let first = TestServer::sqlite().await;
+    let folder = first.folder;
+    first.server.stop().await;
+    let changed = TestServer::start(None, |config| {
+        config.server.data_dir = folder.path().to_owned();
+        config.secrets.insert("MCP_API_KEY".into(), "another-key-0123456789abcdef".to_owned().into());
+    })
+    .await;
+    let tenant = changed.app().store.tenant("default");
+    for (event, count) in [("key_created", 2), ("key_revoked", 1)] {
+        let found = store::audit::events(&tenant, Some(event), 9, None).await.unwrap().rows;
+        assert_eq!(found.len(), count, "{event}");
+        assert!(found.iter().all(|row| row.actor["kind"] == "system" && row.actor["role"].is_null()), "{found:?}");
+    }
+    changed.stop().await;
+}
