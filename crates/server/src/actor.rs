@@ -151,6 +151,9 @@ pub struct Actor {
     pub correlation: Option<String>,
 }
 
+/// What the ids of AI clients begin with that people let in.
+pub const OAUTH: &str = "oauth:";
+
 /// The tenant of an installation for a single business, and of who runs an installation for several.
 pub const DEFAULT_TENANT: &str = "default";
 
@@ -231,6 +234,11 @@ impl Actor {
     /// The same caller, of another business.
     pub fn of(self, tenant: &str) -> Actor {
         Actor { tenant: tenant.to_owned(), ..self }
+    }
+
+    /// The name that rules and budgets know it by. An AI client calls itself what it likes, so it is known by its id alone.
+    pub fn known_as(&self) -> &str {
+        if self.id.starts_with(OAUTH) { &self.id } else { &self.name }
     }
 
     pub fn may(&self, scope: Scope) -> bool {

@@ -18,7 +18,7 @@ pub struct Budget {
     /// `read`, `internal`, `write`, `destructive`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<String>,
-    /// `agent`, `person`, `system`, or the id or name of one caller.
+    /// `agent`, `person`, `system`, or the id or name of one caller, as in a rule.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub callers: Vec<String>,
     /// So many calls.

@@ -41,7 +41,7 @@ impl Condition {
     /// Whether the call is meant; the error says why that cannot be told.
     pub fn holds(&self, question: &Question<'_>) -> Result<bool, String> {
         let actor = question.actor;
-        let caller = json!({"kind": actor.kind, "id": actor.id, "name": actor.name, "door": actor.door});
+        let caller = json!({"kind": actor.kind, "id": actor.id, "name": actor.known_as(), "door": actor.door});
         let mut context = context(question.arguments, &caller, &moment(question.now)).map_err(|e| e.message)?;
         context.add_variable_from_value("tool", question.tool.to_owned());
         context.add_variable_from_value("ecosystem", question.ecosystem.to_owned());

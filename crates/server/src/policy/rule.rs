@@ -18,7 +18,8 @@ pub struct Rule {
     /// `read`, `internal`, `write`, `destructive`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<String>,
-    /// `agent`, `person`, `system`, or the id or name of one caller.
+    /// `agent`, `person`, `system`, or the id or name of one caller; of an AI client that was let in the id alone
+    /// (`oauth:` and what `enterprise-mcp client list` shows), because it calls itself what it likes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub callers: Vec<String>,
     /// An expression over the call, such as `args.amount > 500`.
@@ -176,5 +177,5 @@ fn is_caller(text: &str, actor: &Actor) -> bool {
         ActorKind::Person => "person",
         ActorKind::System => "system",
     };
-    text == kind || text == actor.id || text == actor.name
+    text == kind || text == actor.id || text == actor.known_as()
 }

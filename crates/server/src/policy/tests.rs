@@ -146,3 +146,24 @@ fn a_rule_that_makes_no_sense_is_not_taken() {
     }
     assert!(serde_json::from_value::<Rule>(json!({"tool": ["quickbooks.*"]})).is_err(), "a misspelt field is named");
 }
+
+/// A client may register under any name; a rule for a caller of that name is not about it.
+#[test]
+fn an_ai_client_is_known_by_its_id_and_not_by_what_it_calls_itself() {
+    let nothing = json!({});
+    let client = Actor { id: "oauth:0190".into(), name: "billing for Anna".into(), ..Actor::stdio() };
+    let key = Actor { id: "0191".into(), ..client.clone() };
+    let allows = |rule: Value, actor| {
+        let rules = rules(&[("billing", rule)]);
+        let asked = question("quickbooks.create_draft_invoice", Effect::Write, &nothing, actor);
+        policy(|_| {}).decide(&rules, &asked) == Decision::Allow
+    };
+    for (rule, of_key, of_client) in [
+        (json!({"callers": ["billing for Anna"], "decision": "allow"}), true, false),
+        (json!({"when": "caller.name.startsWith('billing')", "decision": "allow"}), true, false),
+        (json!({"callers": ["oauth:0190"], "decision": "allow"}), false, true),
+        (json!({"callers": ["agent"], "decision": "allow"}), true, true),
+    ] {
+        assert_eq!((allows(rule.clone(), &key), allows(rule.clone(), &client)), (of_key, of_client), "{rule}");
+    }
+}

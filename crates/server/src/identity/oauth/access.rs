@@ -11,7 +11,7 @@ use store::people::Person;
 use uuid::Uuid;
 
 use super::{OAuth, SCOPES, unreachable};
-use crate::actor::{Actor, ActorKind, Door, Scope};
+use crate::actor::{Actor, ActorKind, Door, OAUTH, Scope};
 use crate::app::App;
 use crate::identity::people::role_of;
 use crate::identity::tokens::digest;
@@ -76,7 +76,7 @@ fn granted(token: &IssuedToken, consent: &ConsentRecord, person: &Person, client
     let client = client.unwrap_or("AI client");
     let actor = Actor {
         kind: ActorKind::Agent,
-        id: format!("oauth:{}", consent.consent_id),
+        id: format!("{OAUTH}{}", consent.consent_id),
         name: format!("{client} for {}", person.name),
         behalf_of: Some(person.id.to_string()),
         tenant: person.tenant_id.clone(),

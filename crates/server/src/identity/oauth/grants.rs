@@ -14,7 +14,7 @@ use serde_json::json;
 use store::people::Person;
 
 use super::{OAuth, Target, redirects, unreachable};
-use crate::actor::{Actor, ActorKind, Door, Scope};
+use crate::actor::{Actor, ActorKind, Door, OAUTH, Scope};
 use crate::app::App;
 
 /// An AI client that a person let in.
@@ -171,7 +171,7 @@ fn subject(by: &Actor) -> String {
 pub(super) fn client_actor(tenant: &str, client: &str) -> Actor {
     Actor {
         kind: ActorKind::Agent,
-        id: format!("oauth:{client}"),
+        id: format!("{OAUTH}{client}"),
         name: "AI client".into(),
         tenant: tenant.into(),
         scopes: Vec::new(),
