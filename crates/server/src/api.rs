@@ -2,6 +2,7 @@
 //!
 //! host check → body limit → authentication → rate limit → route
 
+mod address;
 mod approval_page;
 mod approvals;
 mod clients;
@@ -38,6 +39,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::mcp;
 
+pub use address::Proxies;
 pub use guard::{JsonOnly, Trusted};
 pub use problem::Problem;
 

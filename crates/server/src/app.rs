@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::actor::DEFAULT_TENANT;
-use crate::api::Trusted;
+use crate::api::{Proxies, Trusted};
 use crate::audit::{self, Audit};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -56,7 +56,10 @@ pub struct App {
     pub tenant_limiter: Limiter,
     /// Attempts to sign in, by address.
     pub attempts: Limiter,
+    /// The same, by address and e-mail address.
+    pub guesses: Limiter,
     pub trusted: Trusted,
+    pub proxies: Proxies,
     pub metrics: PrometheusHandle,
     /// Calls that are running; a shutdown waits for them.
     pub running: TaskTracker,
@@ -111,7 +114,9 @@ impl App {
             tenants: Tenants::default(),
             webhooks: webhooks::Intake::new(&config.webhooks),
             trusted: Trusted::new(&config.server),
+            proxies: Proxies::new(&config.server),
             attempts: Limiter::new(ATTEMPTS_A_MINUTE),
+            guesses: Limiter::new(GUESSES_A_MINUTE),
             keys: KeyCache::default(),
             passwords: Passwords::default(),
             oauth,
@@ -221,8 +226,10 @@ fn unopened(error: store::StoreError) -> Error {
     Error::unavailable(error.to_string()).with_source(error)
 }
 
-/// To sign in, from one address.
-const ATTEMPTS_A_MINUTE: u32 = 20;
+/// To sign in, from one address. Each costs some 20 ms of a processor.
+const ATTEMPTS_A_MINUTE: u32 = 100;
+/// To sign in as one person, from one address.
+const GUESSES_A_MINUTE: u32 = 20;
 
 /// At most so many calls a minute and caller.
 pub struct Limiter {
@@ -234,6 +241,12 @@ impl Limiter {
     pub fn new(per_minute: u32) -> Limiter {
         let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
         Limiter { limiter: RateLimiter::keyed(Quota::per_minute(per_minute)), clock: DefaultClock::default() }
+    }
+
+    /// Forgets who could call as often as anybody by now.
+    pub fn tidy(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
     }
 
     /// Takes one call, or says how long to wait.

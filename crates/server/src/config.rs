@@ -3,6 +3,7 @@
 //! A key that nobody knows is an error that names it and its place, because a setting that is
 //! silently ignored is worse than none.
 
+mod network;
 mod tenants;
 mod variables;
 
@@ -14,6 +15,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+pub use network::Network;
 pub use tenants::{Tenants, Wall};
 pub use variables::{VARIABLES, Variable};
 
@@ -54,6 +56,8 @@ pub struct Server {
     pub public_url: Option<String>,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
+    /// Whose `X-Forwarded-For` is believed. Unset is this machine where there is a public address, and nobody otherwise.
+    pub trusted_proxies: Option<Vec<Network>>,
     /// Holds the embedded database and the generated key.
     pub data_dir: PathBuf,
     /// A larger request is refused with 413.
@@ -184,6 +188,7 @@ impl Default for Server {
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            trusted_proxies: None,
             data_dir: PathBuf::from("data"),
             max_body_bytes: 1 << 20,
             calls_per_minute: 600,
@@ -481,6 +486,8 @@ mod tests {
     fn a_wrong_type_names_the_variable() {
         let error = Config::load(&environment(&[("PORT", "eighty")])).unwrap_err().to_string();
         assert_eq!(error, "environment: PORT: `eighty` is not a whole number");
+        let error = Config::load(&environment(&[("TRUSTED_PROXIES", "::1, 10.0.0.0/33")])).unwrap_err().to_string();
+        assert!(error.contains("`10.0.0.0/33` is neither an address nor a network"), "{error}");
     }
 
     #[test]

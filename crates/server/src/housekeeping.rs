@@ -60,6 +60,9 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     webhooks::tidy(app).await?;
     containment::tidy(app).await?;
     oauth::tidy(app).await?;
+    for limiter in [&app.limiter, &app.tenant_limiter, &app.attempts, &app.guesses] {
+        limiter.tidy();
+    }
     store::sessions::purge(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     app.runs.purge(KEPT_RUNS).await?;
     audit::note_ends(app).await?;

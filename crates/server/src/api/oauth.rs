@@ -1,11 +1,10 @@
 //! OAuth over HTTP for AI clients: what they discover, and what they exchange. The pages for people are `consent.rs`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -13,8 +12,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Problem;
+use super::address::{Client, limit};
 use super::document::{Operation, get, post};
-use crate::app::{App, Limiter};
+use crate::app::App;
 use crate::identity::oauth::{self, OAuth, SCOPES};
 
 pub fn described() -> Vec<Operation> {
@@ -61,7 +61,7 @@ pub async fn resource(State(app): State<Arc<App>>) -> Result<Json<Value>, Proble
 /// `/token` and `/revoke` (RFC 6749 §3.2, RFC 7009).
 pub async fn exchange(
     State(app): State<Arc<App>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Client(address): Client,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -74,7 +74,7 @@ pub async fn exchange(
 /// `/register` (RFC 7591). What a client asks for is brought to what there is: our scopes, codes and refresh tokens.
 pub async fn register(
     State(app): State<Arc<App>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Client(address): Client,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -137,11 +137,4 @@ pub(super) async fn of(app: &App) -> Result<&OAuth, Problem> {
     let open = oauth::open(app).await.map_err(|e| Problem::from(&e))?;
     let detail = "Nobody can be asked to let a client in here; use an API key.";
     open.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
-}
-
-pub(super) fn limit(limiter: &Limiter, address: SocketAddr) -> Result<(), Problem> {
-    limiter.check(&address.ip().to_string()).map_err(|wait| {
-        let detail = "Too many requests from this address.";
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1)
-    })
 }

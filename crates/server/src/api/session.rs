@@ -1,11 +1,10 @@
 //! Signing in and out, and what a person does with the own account.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Extension, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 use store::people::Person;
 use uuid::Uuid;
 
+use super::address::{Client, limit, limit_guesses};
 use super::document::{Operation, delete, get, post};
 use super::{Problem, cookie, run};
 use crate::actor::{Actor, Scope};
@@ -58,16 +58,15 @@ struct SignedIn {
 /// too.
 pub async fn sign_in(
     State(app): State<Arc<App>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Client(address): Client,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    if let Err(wait) = app.attempts.check(&address.ip().to_string()) {
-        let detail = "Too many attempts from this address.";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait.as_secs() + 1));
-    }
+    limit(&app.attempts, address)?;
+    let sent: Credentials = read(&headers, &body)?;
+    limit_guesses(&app, address, &sent.email)?;
     let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    match sessions::sign_in(&app, read::<Credentials>(&headers, &body)?, client).await.map_err(|e| refused(&e))? {
+    match sessions::sign_in(&app, sent, client).await.map_err(|e| refused(&e))? {
         Outcome::NeedsCode => {
             let detail = "The password is right. Send the code of your second factor as well.";
             Err(Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", detail))

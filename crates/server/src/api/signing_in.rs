@@ -3,20 +3,20 @@
 //! The cookie is `SameSite=Strict`, so that a browser which comes from elsewhere (a client, a mail, a chat) does not send
 //! it at first; it does when our own page leads on.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::sessions::Session;
 
+use super::address::{Client, limit, limit_guesses};
+use super::cookie;
 use super::document::{Operation, post};
 use super::page::{escape, paragraph, see};
-use super::{cookie, oauth};
 use crate::app::App;
 use crate::identity::sessions::{self, Credentials, Outcome};
 
@@ -50,11 +50,12 @@ pub struct Filled {
 /// Signs in and leads on.
 pub async fn sign_in(
     State(app): State<Arc<App>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Client(address): Client,
     headers: HeaderMap,
     Form(filled): Form<Filled>,
 ) -> Response {
-    if let Err(problem) = oauth::limit(&app.attempts, address) {
+    let limited = limit(&app.attempts, address).and_then(|()| limit_guesses(&app, address, &filled.email));
+    if let Err(problem) = limited {
         return problem.into_response();
     }
     if !WAYS_ON.iter().any(|way| filled.next.starts_with(way)) {

@@ -35,6 +35,7 @@ pub const VARIABLES: &[Variable] = &[
     of("TUNNEL_URL", "server.public_url", Type::Text),
     of("ALLOWED_HOSTS", "server.allowed_hosts", Type::List),
     of("ALLOWED_ORIGINS", "server.allowed_origins", Type::List),
+    of("TRUSTED_PROXIES", "server.trusted_proxies", Type::List),
     of("DATA_DIR", "server.data_dir", Type::Text),
     of("MAX_BODY_BYTES", "server.max_body_bytes", Type::Number),
     of("CALLS_PER_MINUTE", "server.calls_per_minute", Type::Number),

@@ -104,7 +104,9 @@ fn check(app: &App, by: &Actor, new: &NewKey) -> Result<()> {
     }
     let changes = |scope: &Scope| matches!(scope, Scope::Write | Scope::Destroy);
     if new.scopes.contains(&Scope::Approve) && new.scopes.iter().any(changes) {
-        return Err(Error::invalid_input("scopes: who asks does not approve; make one key with `approve`, another for tools"));
+        return Err(Error::invalid_input(
+            "scopes: who asks does not approve; make one key with `approve`, another for tools",
+        ));
     }
     if new.expires_at.is_some_and(|at| at <= app.clock.now()) {
         return Err(Error::invalid_input("expires_at: it would be over before it began"));

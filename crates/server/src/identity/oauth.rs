@@ -280,6 +280,10 @@ pub async fn tidy(app: &App) -> Result<()> {
     let unused = now - chrono::Duration::hours(UNUSED_HOURS);
     let forgotten = now - chrono::Duration::days(FORGOTTEN_DAYS);
     store::oauth::forget_unused(&system, unused, forgotten).await.map_err(crate::unavailable)?;
+    if let Some(oauth) = &app.oauth {
+        oauth.registrations.tidy();
+        oauth.exchanges.tidy();
+    }
     Ok(())
 }
 

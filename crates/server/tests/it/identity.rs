@@ -358,10 +358,9 @@ async fn a_code_is_guessed_no_faster_at_a_decision_than_at_the_door() {
             let (_, asked) = server.run("gohighlevel.add_tags", tag).await;
             let id = asked["data"]["approval_id"].as_str().unwrap();
             let path = format!("/api/v1/approvals/{id}/decision");
-            let decide = |code: &str| {
-                owner.send(Method::POST, &path, json!({"decision": "approve", "code": code}))
-            };
-            let form = [("csrf", owner.csrf.as_str()), ("arguments_hash", ""), ("decision", "approve"), ("code", "000000")];
+            let decide = |code: &str| owner.send(Method::POST, &path, json!({"decision": "approve", "code": code}));
+            let form =
+                [("csrf", owner.csrf.as_str()), ("arguments_hash", ""), ("decision", "approve"), ("code", "000000")];
             let page = server.http.post(server.url(&format!("/approvals/{id}"))).header(header::COOKIE, &owner.cookie);
             assert_eq!(page.form(&form).send().await.unwrap().status(), 403);
             let row = async || people::list(server.app(), &Actor::terminal()).await.unwrap().swap_remove(0);
@@ -372,7 +371,11 @@ async fn a_code_is_guessed_no_faster_at_a_decision_than_at_the_door() {
             let locked = row().await;
             assert!(locked.failures == 5 && locked.locked_until.is_some(), "{locked:?}");
             assert_eq!(decide(&code(1)).await.0, 403, "locked");
-            assert_eq!(sign_in(&server, "owner@shop.example", PASSWORD, Some(&code(1))).await.status(), 401, "here too");
+            assert_eq!(
+                sign_in(&server, "owner@shop.example", PASSWORD, Some(&code(1))).await.status(),
+                401,
+                "here too"
+            );
             let locks = store::audit::events(&server.app().store.tenant("default"), Some("locked_out"), 9, None).await;
             assert_eq!(locks.unwrap().rows.len(), 1);
 
@@ -382,6 +385,38 @@ async fn a_code_is_guessed_no_faster_at_a_decision_than_at_the_door() {
         },
     )
     .await;
+}
+
+/// Behind a proxy everybody has its address. Each client has limits of its own there, whatever it writes into the list,
+/// and who guesses at one person keeps nobody else at the same address from signing in.
+#[tokio::test]
+async fn who_guesses_behind_a_proxy_stops_nobody_else() {
+    let moving = crate::letting_in::start(None, |config| {
+        config.server.trusted_proxies = Some(vec!["127.0.0.0/8".to_owned().try_into().unwrap()])
+    })
+    .await;
+    let server = &moving.server;
+    owner(server).await;
+    let post = async |from: &str, path: &str, body: Value| {
+        let request = server.http.post(server.url(path)).header("x-forwarded-for", from);
+        request.json(&body).send().await.unwrap().status().as_u16()
+    };
+    let guess = |email: &str| json!({"email": email, "password": PASSWORD});
+    let (session, mut last) = ("/api/v1/session", 0);
+    for n in 0..25 {
+        last = post(&format!("198.51.100.{n}, 203.0.113.1"), session, guess("nobody@shop.example")).await;
+    }
+    assert_eq!(last, 429);
+    assert_eq!(post("203.0.113.1", session, guess("owner@shop.example")).await, 200, "another person there");
+    for (path, most) in [(session, 110), ("/register", 30), ("/token", 310)] {
+        for _ in 0..most {
+            last = post("203.0.113.1", path, json!([])).await;
+        }
+        assert_eq!(last, 429, "{path}");
+        let elsewhere = post("203.0.113.2", path, json!([])).await;
+        assert!((400..429).contains(&elsewhere), "{path}: {elsewhere}");
+    }
+    moving.server.stop().await;
 }
 
 #[tokio::test]
