@@ -69,5 +69,6 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     audit::retention::tidy(app).await?;
     let old = app.clock.now() - KEPT_RUNS;
     store::budgets::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
+    store::guesses::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
     Ok(())
 }

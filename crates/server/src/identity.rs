@@ -2,6 +2,7 @@
 
 pub mod keys;
 pub mod oauth;
+mod door;
 mod fresh;
 pub mod people;
 pub mod sessions;

@@ -38,6 +38,7 @@ pub mod webhooks;
 pub mod policy_rules;
 pub mod budgets;
 pub mod people;
+pub mod guesses;
 pub mod tenants;
 pub mod sessions;
 pub mod oauth;

@@ -127,7 +127,7 @@ async fn owners(tx: &Tx) -> Result<Vec<Uuid>> {
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// One more wrong password or code: nobody may try before `locked_until`. False: another was counted since `known` was
+/// One more wrong code, or password where a session asks for it: nobody may try before `locked_until`. False: another was counted since `known` was
 /// read.
 pub async fn count_failure(tenant: &Tenant, known: &Person, locked_until: Option<DateTime<Utc>>) -> Result<bool> {
     let mut sql = tenant.sql("UPDATE people SET failures = failures + 1, locked_until = ");
@@ -164,6 +164,7 @@ async fn set_password_in(tx: &Tx, id: Uuid, hash: &str) -> Result<bool> {
     let mut sql = tx.sql("UPDATE people SET failures = 0, locked_until = NULL, password_hash = ");
     of(sql.bind(hash), tx, id);
     let set = tx.execute(sql).await?.rows_affected() == 1;
+    super::guesses::forget_in(tx, id).await?;
     super::sessions::end_all_in(tx, id).await?;
     Ok(set)
 }

@@ -18,7 +18,7 @@ use crate::config::{Network, Server};
 #[derive(Clone, Debug)]
 pub struct Proxies(Vec<Network>);
 
-/// The address of who asks.
+/// The address of who asks; of IPv6 the network that one customer of a provider has.
 pub struct Client(pub IpAddr);
 
 impl Proxies {
@@ -62,7 +62,14 @@ impl FromRequestParts<Arc<App>> for Client {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Client, ExtensionRejection> {
         let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await?;
-        Ok(Client(app.proxies.client(peer.ip(), &parts.headers)))
+        Ok(Client(customer(app.proxies.client(peer.ip(), &parts.headers))))
+    }
+}
+
+fn customer(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        v4 => v4,
     }
 }
 
@@ -121,6 +128,13 @@ mod tests {
         ] {
             assert_eq!(client(Some(ours), peer, sent), found, "{peer} {sent:?}");
         }
+    }
+
+    #[test]
+    fn a_customer_of_a_provider_has_a_network() {
+        let customer = |text: &str| customer(text.parse().unwrap()).to_string();
+        assert_eq!(customer("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(customer("203.0.113.9"), "203.0.113.9");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{Problem, cookie, run};
 use crate::actor::{Actor, Scope};
 use crate::app::App;
 use crate::identity::people;
-use crate::identity::sessions::{self, Credentials, Outcome};
+use crate::identity::sessions::{self, Credentials, Outcome, Visitor};
 
 pub fn described() -> Vec<Operation> {
     let sign_in = "Signs a person in and sets the cookie. 403 `second_factor_needed`: send the code as well.";
@@ -66,7 +66,7 @@ pub async fn sign_in(
     let sent: Credentials = read(&headers, &body)?;
     limit_guesses(&app, address, &sent.email)?;
     let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    match sessions::sign_in(&app, sent, client).await.map_err(|e| refused(&e))? {
+    match sessions::sign_in(&app, sent, Visitor { address, client }).await.map_err(|e| refused(&e))? {
         Outcome::NeedsCode => {
             let detail = "The password is right. Send the code of your second factor as well.";
             Err(Problem::new(StatusCode::FORBIDDEN, "second_factor_needed", detail))

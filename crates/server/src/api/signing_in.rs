@@ -18,7 +18,7 @@ use super::cookie;
 use super::document::{Operation, post};
 use super::page::{escape, paragraph, see};
 use crate::app::App;
-use crate::identity::sessions::{self, Credentials, Outcome};
+use crate::identity::sessions::{self, Credentials, Outcome, Visitor};
 
 /// Where signing in may lead. An address from elsewhere would make this page a signpost for others.
 const WAYS_ON: [&str; 2] = ["/authorize/continue?", "/approvals/"];
@@ -66,7 +66,7 @@ pub async fn sign_in(
     let credentials = Credentials { email: filled.email, password: filled.password, code, business };
     let client = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let again = |status, why: &str| page(&app, status, &filled.next, "", Some(why));
-    match sessions::sign_in(&app, credentials, client).await {
+    match sessions::sign_in(&app, credentials, Visitor { address, client }).await {
         Ok(Outcome::SignedIn(session)) => {
             let mut response = see(&filled.next);
             let set = cookie::set(&app, Some(&session.cookie));

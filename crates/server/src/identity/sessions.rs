@@ -1,5 +1,6 @@
 //! Signing in: a cookie that says nothing, kept as a hash, and a token beside it that a foreign page cannot send.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -10,7 +11,7 @@ use store::sessions::{self as rows, NewSession, Session};
 use subtle::ConstantTimeEq;
 
 use super::people::{actor, role_of};
-use super::{proof, tokens};
+use super::{door, proof, tokens};
 use crate::actor::{Actor, Role};
 use crate::app::App;
 
@@ -32,6 +33,14 @@ pub struct Credentials {
     pub business: Option<String>,
 }
 
+/// Who knocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor<'a> {
+    pub address: IpAddr,
+    /// What the browser calls itself.
+    pub client: Option<&'a str>,
+}
+
 /// A session that has begun: the cookie's value, and what its pages send with every change.
 pub struct SignedIn {
     pub cookie: String,
@@ -49,22 +58,27 @@ pub enum Outcome {
 }
 
 /// Signs a person in. Whatever is wrong, the answer is the same and takes as long: it tells nobody who is known here.
-pub async fn sign_in(app: &Arc<App>, sent: Credentials, client: Option<&str>) -> Result<Outcome> {
-    let known = match meant(app, &sent).await? {
+pub async fn sign_in(app: &Arc<App>, sent: Credentials, visitor: Visitor<'_>) -> Result<Outcome> {
+    let from = visitor.address.to_string();
+    let known = match meant(app, &sent, &from).await? {
         Meant::One(person) => *person,
         Meant::Nobody => return Err(refused()),
         Meant::Several(businesses) => return Ok(Outcome::NeedsBusiness(businesses)),
     };
     let now = app.clock.now();
-    let person = proof::again(app, &known).await?.filter(|person| !proof::is_locked(person, now));
+    let person = proof::again(app, &known).await?.filter(|person| !proof::is_locked(person.locked_until, now));
     let Some(person) = person else { return Err(refused()) };
+    if door::is_closed(app, &person, &from).await? {
+        return Err(refused());
+    }
     if person.totp_since.is_some() {
         let Some(code) = &sent.code else { return Ok(Outcome::NeedsCode) };
         if !proof::is_code(app, &person, code).await? {
             return Err(refused());
         }
     }
-    begin(app, person, client, now).await.map(|session| Outcome::SignedIn(Box::new(session)))
+    door::opened(app, &person, &from).await?;
+    begin(app, person, visitor.client, now).await.map(|session| Outcome::SignedIn(Box::new(session)))
 }
 
 /// Whom an address and a password stand for.
@@ -76,12 +90,15 @@ enum Meant {
 
 /// One address may be of people in several businesses. Which these are is told to who knows a password of theirs; a
 /// password that is nobody's is a wrong one for each of them.
-async fn meant(app: &Arc<App>, sent: &Credentials) -> Result<Meant> {
+async fn meant(app: &Arc<App>, sent: &Credentials, from: &str) -> Result<Meant> {
     let email = sent.email.trim().to_lowercase();
     let found = people::by_email(&app.store.system(), &email).await.map_err(crate::unavailable)?;
     let (now, mut known) = (app.clock.now(), Vec::new());
-    let may_try = |person: &Person| person.disabled_at.is_none() && !proof::is_locked(person, now);
+    let may_try = |person: &Person| person.disabled_at.is_none() && !proof::is_locked(person.locked_until, now);
     for person in found.into_iter().filter(may_try) {
+        if door::is_closed(app, &person, from).await? {
+            continue;
+        }
         let wanted = sent.business.as_ref().is_none_or(|business| *business == person.tenant_id);
         if wanted && let Some(business) = app.tenants.name(app, &person.tenant_id).await? {
             known.push((person, business));
@@ -101,7 +118,7 @@ async fn meant(app: &Arc<App>, sent: &Credentials) -> Result<Meant> {
     }
     if right.is_empty() {
         for (person, _) in &known {
-            proof::failed(app, person).await?;
+            door::failed(app, person, from).await?;
         }
     }
     Ok(match right.len() {

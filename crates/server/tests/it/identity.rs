@@ -4,8 +4,10 @@ use reqwest::{Method, StatusCode, header};
 use sdk::Kind;
 use serde_json::{Value, json};
 use server::actor::{Actor, Role};
+use server::config::Config;
 use server::identity::people::{self, Filled};
 use server::policy::{self, Rule};
+use store::guesses::Place;
 use totp_rs::{Builder, Secret};
 
 use crate::support::{TestServer, on_both};
@@ -198,7 +200,10 @@ async fn a_guesser_learns_nothing_and_is_locked_out() {
             futures::future::join_all(guesses).await;
             assert_eq!(sign_in(&server, "owner@shop.example", PASSWORD, None).await.status(), 401, "locked");
             let row = &people::list(server.app(), &Actor::terminal()).await.unwrap()[0];
-            assert!(row.locked_until.is_some() && row.failures == 5, "{row:?}");
+            let (tenant, place) =
+                (server.app().store.tenant("default"), Place { person: row.id, address: "127.0.0.1" });
+            let tried = store::guesses::tried(&tenant, place).await.unwrap();
+            assert!(tried.locked_until.is_some() && tried.failures == 5, "{tried:?}");
             // The address has had enough as well.
             let mut last = 0;
             for _ in 0..20 {
@@ -391,10 +396,7 @@ async fn a_code_is_guessed_no_faster_at_a_decision_than_at_the_door() {
 /// and who guesses at one person keeps nobody else at the same address from signing in.
 #[tokio::test]
 async fn who_guesses_behind_a_proxy_stops_nobody_else() {
-    let moving = crate::letting_in::start(None, |config| {
-        config.server.trusted_proxies = Some(vec!["127.0.0.0/8".to_owned().try_into().unwrap()])
-    })
-    .await;
+    let moving = crate::letting_in::start(None, behind_a_proxy).await;
     let server = &moving.server;
     owner(server).await;
     let post = async |from: &str, path: &str, body: Value| {
@@ -417,6 +419,42 @@ async fn who_guesses_behind_a_proxy_stops_nobody_else() {
         assert!((400..429).contains(&elsewhere), "{path}: {elsewhere}");
     }
     moving.server.stop().await;
+}
+
+/// Wrong passwords lock the place that they come from. A crowd of places has no more tries than a limit for all of them, and
+/// keeps the person out of none where the person was before.
+#[tokio::test]
+async fn who_guesses_locks_itself_out_and_not_the_person() {
+    on_both(behind_a_proxy, |server| async move {
+        let link = people::setup_link(server.app(), "default").await.unwrap().unwrap();
+        let form = [("email", "owner@shop.example"), ("name", "Owner"), ("password", PASSWORD)];
+        assert_eq!(server.http.post(server.url(&link)).form(&form).send().await.unwrap().status(), 200);
+        let sign_in = async |from: &str, password: &str| {
+            let body = json!({"email": "owner@shop.example", "password": password});
+            let request = server.http.post(server.url("/api/v1/session")).header("x-forwarded-for", from);
+            request.json(&body).send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(sign_in("203.0.113.1", PASSWORD).await, 200);
+        for guesser in 1..=20 {
+            let from = format!("198.51.100.{guesser}");
+            for _ in 0..5 {
+                assert_eq!(sign_in(&from, "wrong horse battery").await, 401);
+            }
+            if guesser == 1 {
+                assert_eq!(sign_in(&from, PASSWORD).await, 401, "locked there");
+                assert_eq!(sign_in("203.0.113.2", PASSWORD).await, 200, "and nowhere else");
+            }
+        }
+        assert_eq!(sign_in("203.0.113.3", PASSWORD).await, 401, "there were a hundred");
+        for known in ["203.0.113.1", "203.0.113.2"] {
+            assert_eq!(sign_in(known, PASSWORD).await, 200, "{known}");
+        }
+    })
+    .await;
+}
+
+fn behind_a_proxy(config: &mut Config) {
+    config.server.trusted_proxies = Some(vec!["127.0.0.0/8".to_owned().try_into().unwrap()]);
 }
 
 #[tokio::test]

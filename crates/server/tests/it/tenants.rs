@@ -12,6 +12,7 @@ use server::connections::Which;
 use server::identity::people::{self, Filled};
 use server::identity::{keys, sessions};
 use server::tenants;
+use store::guesses::Place;
 
 use crate::support::{TestServer, on_both};
 
@@ -191,7 +192,8 @@ async fn who_guesses_at_two_businesses_is_locked_out_of_both() {
             assert_eq!(refused.unwrap().0, StatusCode::UNAUTHORIZED, "{business} is locked");
         }
         let tenant = server.app().store.tenant("two");
-        store::people::forget_failures(&tenant, two.owner.id.parse().unwrap()).await.unwrap();
+        let place = Place { person: two.owner.id.parse().unwrap(), address: "127.0.0.1" };
+        store::guesses::note_login(&tenant, place, server.app().clock.now()).await.unwrap();
         let member = sign_in(&server, "both@example.com", None).await.ok().unwrap();
         assert!(member.id == two.owner.id && member.id != one.owner.id, "the locked one is not asked");
     })

@@ -77,6 +77,7 @@ impl MigratorTrait for Migrator {
         all.push(same("m0112_exposures", include_str!("exposures.sql")));
         all.push(same("m0113_decisions", include_str!("decisions.sql")));
         all.push(same("m0114_audit_retention", include_str!("audit_retention.sql")));
+        all.push(same("m0120_password_guesses", include_str!("password_guesses.sql")));
         all
     }
 }
