@@ -14,12 +14,13 @@ pub enum Command {
     /// Add a rule, or change the one of that name
     ///
     /// The rule is JSON with any of: tools (patterns), effects (read, internal, write, destructive), callers (agent,
-    /// person, system, or a name), when (an expression such as "args.amount > 500"), window ({"days": ["mon"], "from":
-    /// "08:00", "to": "18:00", "outside": true}), decision (allow, ask, deny), asks ({"people": 2, "own": false,
-    /// "minutes": 60}).
+    /// person, system, or a name), when (an expression such as "args.lines.exists(line, line.unit_price > 500)"), window
+    /// ({"days": ["mon"], "from": "08:00", "to": "18:00", "outside": true}), decision (allow, ask, deny), asks ({"people":
+    /// 2, "own": false, "roles": ["owner"], "second_factor": true, "minutes": 60}). docs/policy.md explains each.
     Set {
         name: String,
-        /// Such as '{"tools": ["quickbooks.create_*"], "when": "args.amount > 500", "decision": "ask"}'
+        /// Such as '{"tools": ["quickbooks.create_draft_invoice"], "when": "args.lines.exists(line, line.unit_price > 500)",
+        /// "asks": {"people": 2}}'
         rule: String,
         /// Where it stands; without it a new one goes to the end, and another keeps its place
         #[arg(long)]
@@ -62,7 +63,8 @@ pub enum Budgets {
     /// amounts stand in the arguments).
     Set {
         name: String,
-        /// Such as '{"tools": ["quickbooks.create_*"], "amount": 1000, "paths": ["line_items[].amount"]}'
+        /// Such as '{"tools": ["quickbooks.create_draft_invoice"], "amount": 1000, "paths":
+        /// ["lines[].unit_price*quantity"]}'
         budget: String,
     },
     /// Remove a budget

@@ -27,7 +27,7 @@ pub struct Budget {
     /// So much money, as the arguments at `paths` add up to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<f64>,
-    /// Where amounts stand in the arguments: `amount`, `line_items[].amount`, `lines[].unit_price*quantity`.
+    /// Where amounts stand in the arguments: `value`, or `lines[].unit_price*quantity` for each entry of a list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
     pub per: Period,
@@ -97,7 +97,9 @@ impl Limit {
                 return Err(wrong("`amount` is from 0 to 10^12"));
             }
             (None, Some(_)) if budget.paths.iter().all(|path| path.is_empty()) => {
-                return Err(wrong("`paths` say where amounts stand in the arguments, such as line_items[].amount"));
+                return Err(wrong(
+                    "`paths` say where amounts stand in the arguments, such as lines[].unit_price*quantity",
+                ));
             }
             (None, Some(_)) => {}
             _ => return Err(wrong("it has either `calls` or an `amount`")),

@@ -22,7 +22,7 @@ pub struct Rule {
     /// (`oauth:` and what `enterprise-mcp client list` shows), because it calls itself what it likes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub callers: Vec<String>,
-    /// An expression over the call, such as `args.amount > 500`.
+    /// An expression over the call, such as `args.lines.exists(line, line.unit_price > 500)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// The hours in which it holds.

@@ -33,6 +33,7 @@ mod quotas;
 mod lost;
 mod webhooks;
 mod policy;
+mod examples;
 mod tenants;
 mod foreign;
 mod budgets;
