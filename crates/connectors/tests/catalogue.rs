@@ -1,4 +1,5 @@
 //! Every tool can be offered to every MCP client.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails, also in its helpers")]
 
 use serde_json::Value;
 
@@ -133,4 +134,104 @@ fn is_types(schema: &Value) -> bool {
     let bare =
         |choice: &Value| choice["type"].is_string() && choice.as_object().is_some_and(|choice| choice.len() == 1);
     schema["anyOf"].as_array().is_some_and(|choices| choices.iter().all(bare))
+}
+
+#[test]
+fn every_write_has_a_dry_run() {
+    for (name, spec) in specs() {
+        assert_eq!(spec.dry_run, spec.effect.is_outward(), "{name}");
+    }
+}
+
+/// Names under which running text stands, and not a name, a number or a date. A `note` is our own remark.
+const TEXTS: &[&str] = &[
+    "body",
+    "comment",
+    "content",
+    "description",
+    "memo",
+    "message",
+    "notes",
+    "snippet",
+    "subject",
+    "summary",
+    "text",
+    "values",
+];
+/// Texts of such a name in the answers of reads that nobody from outside has written.
+const OURS: &[(&str, &str)] = &[
+    ("quickbooks_ledger_summary", "notes"),
+    ("quickbooks_get_invoice", "description"),
+    ("quickbooks_get_invoice", "memo"),
+    ("cloudflare_list_dns", "comment"),
+    ("cloudflare_list_dns", "content"),
+];
+/// Writes with such an argument whose words stay in the house, or wait in it until another tool sends them.
+const KEPT: &[(&str, &str)] = &[
+    ("gohighlevel_add_note", "body"),
+    ("gohighlevel_create_task", "body"),
+    ("quickbooks_create_draft_invoice", "description"),
+    ("quickbooks_create_draft_invoice", "memo"),
+    ("google_workspace_create_draft", "body"),
+    ("google_workspace_create_draft", "subject"),
+];
+
+/// So that nobody forgets to say whose words a tool carries.
+#[test]
+fn texts_are_of_strangers_or_ours_and_leave_or_stay() {
+    let mut unsaid = Vec::new();
+    for (name, spec) in specs().into_iter().filter(|(_, spec)| spec.name != "search_operations") {
+        let (schema, is_said, listed) = if spec.effect.is_outward() {
+            (Value::Object((*spec.input).clone()), spec.sends, KEPT)
+        } else {
+            (Value::Object(spec.output_schema()), spec.by_strangers, OURS)
+        };
+        let mut found = Vec::new();
+        texts(&schema, &mut found);
+        found.retain(|text| !is_said && !listed.contains(&(name.as_str(), text.as_str())));
+        unsaid.extend(found.iter().map(|text| format!("{name}: `{text}`")));
+    }
+    assert!(unsaid.is_empty(), "`.by_strangers()`, `.sends()`, or a line in OURS or KEPT: {unsaid:#?}");
+}
+
+/// The names of running texts within a schema.
+fn texts(schema: &Value, found: &mut Vec<String>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        if TEXTS.contains(&name.as_str()) && !found.contains(name) {
+            found.push(name.clone());
+        }
+        texts(property, found);
+    }
+    schema.get("items").into_iter().for_each(|items| texts(items, found));
+}
+
+/// A tool that no test of its connector calls may send anything.
+#[test]
+fn every_tool_is_called_by_a_test_of_its_connector() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for connector in connectors::all() {
+        let begins = connector.id.split('_').next().unwrap();
+        let mut texts = String::new();
+        gather(&folder, &|path| path.starts_with(begins) || path.starts_with("support"), &mut texts);
+        for tool in &connector.tools {
+            let is_long_tail = ["search_operations", "call_operation"].contains(&tool.spec.name);
+            let is_called = texts.contains(&format!("\"{}\"", tool.spec.name));
+            assert!(is_long_tail || is_called, "no test calls {}.{}", connector.id, tool.spec.name);
+        }
+    }
+}
+
+/// The text of the test files whose name, or whose folder's, is meant.
+fn gather(folder: &std::path::Path, is_meant: &dyn Fn(&str) -> bool, texts: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if !is_meant(path.file_name().unwrap().to_str().unwrap()) {
+            continue;
+        }
+        if path.is_dir() {
+            gather(&path, &|_| true, texts);
+        } else {
+            texts.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
 }

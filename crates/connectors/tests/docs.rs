@@ -19,7 +19,7 @@ fn rows(connector: &str) -> BTreeMap<String, Vec<String>> {
     let mut rows = BTreeMap::new();
     for line in table.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<String> = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
-        assert_eq!(cells.len(), 6, "{connector}: {line}");
+        assert_eq!(cells.len(), 7, "{connector}: {line}");
         let tool = cells[0].trim_matches('`').to_owned();
         assert!(rows.insert(tool, cells).is_none(), "{connector}: two rows: {line}");
     }
@@ -36,9 +36,16 @@ fn every_tool_has_a_row_and_every_row_a_tool() {
             assert!(row[1..4].iter().all(|cell| !cell.is_empty()), "{place}: operations, scopes and cost: {row:?}");
             assert_eq!(row[4], tool.spec.effect.as_str(), "{place}");
             assert_eq!(row[5], if tool.spec.dry_run { "yes" } else { "" }, "{place}");
+            assert_eq!(row[6], words(&tool.spec), "{place}: whose words it answers with, and whether they leave");
         }
         assert!(rows.is_empty(), "{} has no such tools: {:?}", connector.id, rows.keys());
     }
+}
+
+/// Whether its answers hold words of strangers, and whether it lets words leave the house.
+fn words(spec: &sdk::tool::Spec) -> String {
+    let marks = [(spec.by_strangers, "strangers'"), (spec.sends, "leave")];
+    marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect::<Vec<_>>().join(", ")
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub struct Spec {
     pub dry_run: bool,
     /// Its answers hold texts that anybody may have written: a mail, a note, a document, a form.
     pub by_strangers: bool,
-    /// It carries words out of the house: to a person's mailbox, phone or channel.
+    /// It carries words out of the house: to a person's mailbox, phone or channel, or to a place that others read, such as
+    /// a shared sheet or a zone's records.
     pub sends: bool,
     /// Where the effect depends on the arguments; then `effect` is the most that a call can have.
     pub varying: Option<Varying>,

@@ -97,8 +97,9 @@ impl Connector for Cloudflare {
         let mut tools = vec![
             Tool::read("list_zones", zones::list),
             Tool::read("list_dns", dns::list),
-            Tool::write("create_dns_record", writes::create).planned(writes::plan_create).idempotent(),
-            Tool::write("update_dns_record", writes::update).planned(writes::plan_update).idempotent(),
+            // A zone is read by the whole world.
+            Tool::write("create_dns_record", writes::create).planned(writes::plan_create).idempotent().sends(),
+            Tool::write("update_dns_record", writes::update).planned(writes::plan_update).idempotent().sends(),
             Tool::destructive("delete_dns_record", writes::delete).planned(writes::plan_delete).idempotent(),
             Tool::read("dns_audit", audit::audit),
             Tool::read("audit_log", audit_log::list),

@@ -120,7 +120,8 @@ impl Connector for GoDaddy {
             Tool::read("get_domain", domains::get),
             Tool::read("list_dns", reading::list),
             Tool::read("dns_plan", plan::plan),
-            Tool::write("apply_dns_plan", apply::apply).planned(apply::dry_run).idempotent(),
+            // A zone is read by the whole world.
+            Tool::write("apply_dns_plan", apply::apply).planned(apply::dry_run).idempotent().sends(),
             Tool::read("check_availability", domains::availability),
             Tool::read("domain_contacts", domains::contacts),
             Tool::read("mx_records", reading::mx),

@@ -159,7 +159,8 @@ impl Connector for GoHighLevel {
             Tool::write("update_opportunity", opportunities::update).planned(opportunities::plan_update).idempotent(),
             Tool::read("read_conversations", conversations::read).by_strangers(),
             Tool::read("list_appointments", calendars::list).by_strangers(),
-            Tool::write("book_appointment", calendars::book).planned(calendars::plan_booking),
+            // The vendor may write to the contact.
+            Tool::write("book_appointment", calendars::book).planned(calendars::plan_booking).sends(),
         ];
         tools.extend(operations::tools());
         tools

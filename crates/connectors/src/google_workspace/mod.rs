@@ -171,12 +171,14 @@ impl Connector for GoogleWorkspace {
 
     fn tools() -> Vec<Tool<GoogleWorkspace>> {
         let mut tools = vec![
-            Tool::read("list_assets", drive::list_assets),
+            // Anybody may share a file with us, under any name.
+            Tool::read("list_assets", drive::list_assets).by_strangers(),
             Tool::read("search_documents", drive::search_documents).by_strangers(),
             Tool::read("read_document", documents::read).by_strangers(),
             Tool::read("read_sheet", sheets::read).by_strangers(),
-            Tool::write("sync_sheet", sheet_writes::sync).planned(sheet_writes::plan_sync).idempotent(),
-            Tool::write("append_rows", sheet_writes::append).planned(sheet_writes::plan_append),
+            // A sheet may be shared with anybody, or belong to them.
+            Tool::write("sync_sheet", sheet_writes::sync).planned(sheet_writes::plan_sync).idempotent().sends(),
+            Tool::write("append_rows", sheet_writes::append).planned(sheet_writes::plan_append).sends(),
             Tool::read("list_messages", mail::list).by_strangers(),
             Tool::read("read_message", mail::read).by_strangers(),
             Tool::write("create_draft", outbox::create_draft).planned(outbox::plan_draft),
