@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
 mod architecture;
+mod documents;
 mod support;
 mod binary;
 mod vendors;
@@ -12,6 +13,7 @@ mod mcp;
 mod sessions;
 mod audit;
 mod approvals;
+mod traces;
 mod decisions;
 mod containment;
 mod sync;

@@ -2,6 +2,8 @@
 
 use reqwest::StatusCode;
 use serde_json::json;
+use sha2::{Digest, Sha256};
+use store::testing::rows_of;
 
 use crate::identity::owner;
 use crate::letting_in::{REDIRECT, VERIFIER, exchange, on_both, opens, program, recorded};
@@ -81,10 +83,46 @@ async fn a_refresh_token_used_twice_ends_its_family() {
         let ended = server.http.post(server.url("/revoke")).form(&form).send().await.unwrap();
         assert_eq!(ended.status(), StatusCode::OK);
         assert!(!opens(server, &tokens).await);
-        // And a consent does not last for ever.
-        let tokens = agent.let_in(server, &owner, false).await;
-        moving.skip(91 * 24 * 3600);
-        assert_eq!(agent.refresh(server, &tokens).await.0, StatusCode::BAD_REQUEST);
+        // And a consent does not last for ever, however often it is used.
+        let mut tokens = agent.let_in(server, &owner, false).await;
+        for _ in 0..2 {
+            moving.skip(44 * 24 * 3600);
+            let (status, next) = agent.refresh(server, &tokens).await;
+            assert_eq!(status, StatusCode::OK, "{next}");
+            tokens = next;
+        }
+        moving.skip(3 * 24 * 3600);
+        assert_eq!(agent.refresh(server, &tokens).await.0, StatusCode::BAD_REQUEST, "91 days");
+    })
+    .await;
+}
+
+/// Who reads the database finds neither a code nor a token, nor what one of them stands for.
+#[tokio::test]
+async fn the_database_alone_opens_nothing() {
+    on_both(|moving| async move {
+        let server = &moving.server;
+        let owner = owner(server).await;
+        let agent = program(server).await;
+        let code = agent.code(server, &owner, true).await;
+        let tokens = agent.let_in(server, &owner, true).await;
+        let rows = rows_of(&server.app().store, "default").await.unwrap();
+        let secrets = [&code, tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap()];
+        let as_bytes = |text: &str| hex::encode(text.as_bytes());
+        for row in rows.values().flatten().map(|row| row.to_lowercase()) {
+            for secret in secrets {
+                assert!(!row.contains(&secret.to_lowercase()) && !row.contains(&as_bytes(secret)), "{row}");
+            }
+        }
+        let records: Vec<_> = rows["oauth_records"].iter().map(|row| row.to_lowercase()).collect();
+        let readable = |row: &String| row.contains(&as_bytes("client_id"));
+        assert!(records.iter().any(readable), "a consent can be read, so this would be seen");
+        for secret in secrets {
+            let id = hex::encode(Sha256::digest(secret));
+            let kept = records.iter().find(|row| row.contains(&id)).expect("it is found by its hash");
+            assert!(!readable(kept), "{kept}");
+            assert!(!opens(server, &json!({"access_token": id})).await, "a hash is no token");
+        }
     })
     .await;
 }
