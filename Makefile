@@ -11,9 +11,9 @@ run:
 release:
 	cargo build --locked --release --bin enterprise-mcp
 
-# Everything that needs no browser, on SQLite and on PostgreSQL.
+# All tests, on SQLite and on PostgreSQL.
 test:
-	scripts/with-postgres.sh cargo test --locked --workspace
+	scripts/test.sh
 
 # The real binary with clients that others wrote.
 e2e:

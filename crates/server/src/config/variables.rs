@@ -135,6 +135,20 @@ pub const OTHERS: &[&str] = &["MCP_TIMEOUT", "MCP_TOOL_TIMEOUT", "MCP_AUTO_OPEN_
 #[cfg(test)]
 mod tests {
     use super::super::{Config, Sources};
+    use super::VARIABLES;
+
+    /// The end of the example says which key of the file each variable is.
+    #[test]
+    fn the_example_names_every_key() {
+        let example = include_str!("../../../../.env.example");
+        let named = example.split("# --- The same in enterprise-mcp.toml").nth(1).unwrap();
+        let named: Vec<_> = named.lines().filter_map(|line| line.strip_prefix("# ")?.split_once(" = ")).collect();
+        let mut keys: Vec<_> = VARIABLES.iter().filter(|one| !one.path.is_empty()).map(|v| (v.name, v.path)).collect();
+        keys.sort_unstable();
+        let mut listed: Vec<_> = named.into_iter().filter(|(name, _)| !name.contains(' ')).collect();
+        listed.sort_unstable();
+        assert_eq!(listed, keys);
+    }
 
     #[test]
     fn what_the_file_can_set_the_environment_can_set() {
