@@ -5,6 +5,9 @@ mod cursor;
 mod json;
 mod operations;
 mod path;
+#[cfg(test)]
+#[path = "../tests/support/contracts.rs"]
+mod contracts;
 pub mod amazon;
 pub mod cloudflare;
 pub mod godaddy;

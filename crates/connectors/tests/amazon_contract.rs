@@ -5,21 +5,15 @@
 mod amazon;
 mod support;
 
-use std::path::PathBuf;
-
 use amazon::{now, opening, run, walk};
 use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
-use support::{Reply, Sent, Vendor};
+use support::{Reply, Sent, Vendor, contracts};
 
 const MODELS: [&str; 5] = ["orders_2026-01-01", "fbaInventory", "sales", "reports_2021-06-30", "sellers"];
 
 fn file(name: &str) -> Option<Value> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/amazon");
-    if !folder.is_dir() {
-        println!("skipped: {} is absent", folder.display());
-        return None;
-    }
+    let folder = contracts::folder("amazon")?;
     Some(serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap())
 }
 

@@ -6,12 +6,11 @@ mod amazon;
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use amazon::{opening, run};
 use sdk::Kind;
 use serde_json::{Map, Value, json};
-use support::{Reply, Vendor};
+use support::{Reply, Vendor, contracts};
 
 const TABLE: &str = include_str!("../src/amazon/operations.txt");
 
@@ -59,11 +58,7 @@ struct Pair {
 }
 
 fn pairs() -> Option<Vec<Pair>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/amazon/models");
-    if !folder.is_dir() {
-        println!("skipped: {} is absent", folder.display());
-        return None;
-    }
+    let folder = contracts::folder("amazon/models")?;
     let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
     let models: Vec<Value> = files.map(|file| serde_json::from_slice(&file).unwrap()).collect();
     let is_callable = |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.contains("| refused |");

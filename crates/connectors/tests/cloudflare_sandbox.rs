@@ -5,7 +5,6 @@ mod dns;
 mod support;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use chrono::Duration;
 use connectors::cloudflare::Cloudflare;
@@ -15,6 +14,7 @@ use sdk::connector::Opening;
 use sdk::stream::Fields;
 use sdk::{ErasedConnector, Kind, Result};
 use serde_json::{Value, json};
+use support::contracts;
 
 const CREATED: &str = "cloudflare.record.create";
 
@@ -232,11 +232,8 @@ async fn too_many_requests_block_everything_for_five_minutes() {
 /// What the sandbox answers, held against the vendor's document where it is present.
 #[tokio::test]
 async fn the_sandbox_answers_as_the_vendor_documents() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/cloudflare");
-    let Ok(text) = std::fs::read_to_string(path.join("sdk-responses.schema.json")) else {
-        println!("skipped: {} is absent", path.display());
-        return;
-    };
+    let Some(folder) = contracts::folder("cloudflare") else { return };
+    let text = std::fs::read_to_string(folder.join("sdk-responses.schema.json")).unwrap();
     let schema: Value = serde_json::from_str(&text).unwrap();
     let sandbox = start().await;
     let account = sandbox.account("cloudflare").unwrap();

@@ -3,10 +3,8 @@
 
 mod support;
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
-use support::{Sent, Vendor, cases};
+use support::{Sent, Vendor, cases, contracts};
 
 /// Where the documents are known to be wrong: the request schema and the property.
 const DEFECTS: &[(&str, &str, &str)] = &[
@@ -44,11 +42,7 @@ async fn requests_agree_with_the_vendors_documents() {
 }
 
 fn documents(version: &str) -> Option<Vec<Value>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/gohighlevel/apps");
-    if !folder.is_dir() {
-        println!("skipped: {} is absent", folder.display());
-        return None;
-    }
+    let folder = contracts::folder("gohighlevel/apps")?;
     let names = ["contacts", "opportunities", "conversations", "calendars"];
     let file = |name: &str| if version == "v3" { format!("v3/{name}-v3.json") } else { format!("{name}.json") };
     let read = |name| std::fs::read_to_string(folder.join(file(name))).unwrap();

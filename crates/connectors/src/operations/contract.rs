@@ -1,13 +1,14 @@
 //! The tables held against the vendors' published documents, where those are present: what is named exists there.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::LongTail;
 use super::table::{self, Operation};
 use crate::amazon::Amazon;
+use crate::contracts::folder;
 use crate::gohighlevel::GoHighLevel;
 use crate::google_workspace::GoogleWorkspace;
 
@@ -90,13 +91,4 @@ fn documents(folder: &Path) -> Vec<Value> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let documents = files.filter(|path| path.extension().is_some_and(|end| end == "json"));
     documents.map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).collect()
-}
-
-fn folder(name: &str) -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs").join(name);
-    if !folder.is_dir() {
-        println!("skipped: {} is absent", folder.display());
-        return None;
-    }
-    Some(folder)
 }

@@ -1,8 +1,8 @@
 //! Requests and answers held against Google's discovery documents where they are present.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
+
+use crate::support::contracts;
 
 /// One API: where we put it, and its document.
 pub struct Api {
@@ -11,11 +11,7 @@ pub struct Api {
 }
 
 pub fn apis() -> Option<Vec<Api>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/google/discovery");
-    if !folder.is_dir() {
-        println!("skipped: {} is absent", folder.display());
-        return None;
-    }
+    let folder = contracts::folder("google/discovery")?;
     let places = [
         ("/drive/v3/", "drive.v3.json"),
         ("/calendar/v3/", "calendar.v3.json"),

@@ -1,11 +1,10 @@
 //! Requests of ours and answers of the simulated vendor, held against what is derived from Intuit's schemas.
 
-use std::path::PathBuf;
-
 use serde_json::{Map, Value};
 
 use crate::harness::{Account, sandbox, vendor};
 use crate::requests::all;
+use crate::support::contracts;
 
 /// What stands on the wire and not in the schemas: references are values, the flag of a sparse row.
 const BESIDE: &[&str] = &["value", "sparse", "domain"];
@@ -42,7 +41,7 @@ async fn rows_of_the_simulated_vendor_have_fields_that_the_schemas_know() {
 /// The recorded answers of Intuit's own tests are read without a failure.
 #[tokio::test]
 async fn recorded_answers_are_read() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = contracts::folder("quickbooks") else { return };
     let sample = |name: &str| -> Value {
         serde_json::from_str(&std::fs::read_to_string(folder.join("samples").join(name)).unwrap()).unwrap()
     };
@@ -56,17 +55,8 @@ async fn recorded_answers_are_read() {
     Account::of(&vendor).fails("list_customers", serde_json::json!({})).await;
 }
 
-fn folder() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/quickbooks");
-    if !folder.is_dir() {
-        println!("skipped: {} is absent", folder.display());
-        return None;
-    }
-    Some(folder)
-}
-
 fn schemas() -> Option<Value> {
-    let text = std::fs::read_to_string(folder()?.join("derived/entities.json")).unwrap();
+    let text = std::fs::read_to_string(contracts::folder("quickbooks")?.join("derived/entities.json")).unwrap();
     Some(serde_json::from_str(&text).unwrap())
 }
 

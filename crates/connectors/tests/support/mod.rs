@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "every test file uses a part of it")]
 
 pub mod cases;
+pub mod contracts;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

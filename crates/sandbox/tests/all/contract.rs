@@ -8,12 +8,7 @@ use serde_json::{Map, Value, json};
 use super::client::{Answer, Client, start, unlimited};
 
 fn specs() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/gohighlevel");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: {} is absent", folder.display());
-    None
+    super::contracts::folder("gohighlevel")
 }
 
 /// The vendor's OpenAPI documents and what was checked against them.

@@ -5,6 +5,8 @@
 mod business;
 mod client;
 mod contract;
+#[path = "../../../connectors/tests/support/contracts.rs"]
+mod contracts;
 mod errors;
 mod faults;
 mod oauth;
