@@ -2,7 +2,7 @@
 //!
 //! The language has no loops that do not end, no side effects and no access to anything but what it is given: `args`,
 //! `tool`, `ecosystem`, `effect`, `caller` (`kind`, `id`, `name`, `door`) and `now` (`hour`, `minute`, `weekday` from 1,
-//! Monday, and `date`).
+//! Monday, and `date`). The name of an AI client that was let in is its id, because it calls itself what it likes.
 
 use cel::{Context, ExecutionError, Program, Value};
 use chrono::{DateTime, Datelike, Timelike, Utc};
