@@ -167,8 +167,8 @@ async fn what_stays_in_doubt_is_settled_when_the_database_is_back() -> Result<()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_killed_connections_lose_nothing_and_double_nothing() -> Result<()> {
     let Some(test) = TestStore::postgres().await? else { return Ok(()) };
-    let killer = tokio::spawn(kill_writers(test.url.clone(), 150));
     let mut writer = Writer::open(&test.store, now()).await?;
+    let killer = tokio::spawn(kill_writers(test.url.clone(), 150));
     let (mut appended, mut failed) = (0, 0);
     while !killer.is_finished() {
         let batch = records(3);
