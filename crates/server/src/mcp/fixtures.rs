@@ -58,7 +58,7 @@ impl Fixtures {
         let (_, key) = keys::create(&app, &Actor::terminal(), "conformance suite", &[Scope::Read], None).await?;
         let key = HeaderValue::try_from(format!("Bearer {key}"))
             .map_err(|e| Error::internal("the key does not fit into a header").with_source(e))?;
-        let router = api::around(&app, routes(&app, Fixtures::new(&app)?));
+        let router = api::around(&app, routes(&app, Fixtures::new(&app).await?));
         let router = router.layer(from_fn(move |mut request: Request, next: axum::middleware::Next| {
             request.headers_mut().entry(header::AUTHORIZATION).or_insert_with(|| key.clone());
             next.run(request)
@@ -66,9 +66,9 @@ impl Fixtures {
         Server::start_with(app, router).await
     }
 
-    fn new(app: &Arc<App>) -> Result<Fixtures> {
+    async fn new(app: &Arc<App>) -> Result<Fixtures> {
         let (changes, _) = broadcast::channel(16);
-        Ok(Fixtures { real: Mcp::new(app.clone(), None), seal: Arc::new(Seal::new()?), changes })
+        Ok(Fixtures { real: Mcp::new(app.clone(), None), seal: Arc::new(Seal::new(app).await?), changes })
     }
 }
 
