@@ -1,8 +1,11 @@
 //! What the targets share: a server in this process, without a network.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use server::app::{App, Parts};
 use server::clock::Clock;
@@ -20,9 +23,13 @@ struct House {
 
 /// Sends a request into the server and gives the answer's status and body. The server must answer, and not with a
 /// failure of its own.
-pub fn send(request: Request<Body>) -> (StatusCode, Vec<u8>) {
+pub fn send(mut request: Request<Body>) -> (StatusCode, Vec<u8>) {
     static HOUSE: OnceLock<House> = OnceLock::new();
+    static SENT: AtomicU32 = AtomicU32::new(0);
     let house = HOUSE.get_or_init(build);
+    // From many places, so that the limits by address do not answer everything.
+    let address = Ipv4Addr::from_bits(0x0a00_0000 | (SENT.fetch_add(1, Ordering::Relaxed) / 8) & 0x00ff_ffff);
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 1))));
     house.runtime.block_on(async {
         let Ok(answer) = house.router.clone().oneshot(request).await;
         let (parts, body) = answer.into_parts();
@@ -37,11 +44,16 @@ pub fn send(request: Request<Body>) -> (StatusCode, Vec<u8>) {
 fn build() -> House {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let environment =
-        [("PORT", "0"), ("MCP_API_KEY", KEY), ("SYNC_ENABLED", "false"), ("CALLS_PER_MINUTE", "100000000")]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+    let environment = [
+        ("PORT", "0"),
+        ("MCP_API_KEY", KEY),
+        ("SYNC_ENABLED", "false"),
+        ("CALLS_PER_MINUTE", "100000000"),
+        ("TENANT_CALLS_PER_MINUTE", "100000000"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
     let mut config = Config::load(&Sources { environment, ..Sources::default() }).unwrap();
     config.server.data_dir = folder.path().to_owned();
     config.sandbox.contacts = 20;
