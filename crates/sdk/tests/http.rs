@@ -302,6 +302,33 @@ async fn no_more_are_under_way_than_the_vendor_takes() {
     assert_eq!(late.unwrap_err().kind, Kind::RateLimited, "the third got no place in time");
 }
 
+/// An operation that takes one at a time is asked again when it has answered, and nothing else waits for it.
+#[tokio::test]
+async fn an_operation_holds_what_is_under_way_by_itself() {
+    let (vendors, url) = serve().await;
+    let (connection, _) = connection(settings(), unlimited());
+    let one = unlimited().at_once(1);
+    vendors.will((0..3).map(|_| Next::Stall(Duration::from_millis(60))));
+    let send = || http(&connection, PATIENT).get("/", url.clone()).paced(one).send();
+    let started = Instant::now();
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        http(&connection, PATIENT).get("/other", url.clone()).send().await
+    };
+    let (first, second, other) = tokio::join!(send(), send(), others);
+    assert!(first.is_ok() && second.is_ok() && other.is_ok());
+    assert!(started.elapsed() >= Duration::from_millis(2 * 60), "the second waited for the answer to the first");
+    vendors.will([Next::Stall(Duration::from_millis(1500))]);
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let late = http(&connection, Duration::from_millis(100)).get("/", url.clone()).paced(one).send().await;
+        (late, http(&connection, Duration::from_secs(1)).get("/other", url.clone()).send().await)
+    };
+    let (_, (late, other)) = tokio::join!(send(), late);
+    assert_eq!(late.unwrap_err().kind, Kind::RateLimited, "the operation was busy until the deadline");
+    assert!(other.is_ok(), "the others were not");
+}
+
 #[tokio::test]
 async fn limits_never_allow_more_than_the_vendor_in_any_window() {
     for (max, seconds) in [(100_u32, 10_u64), (500, 60), (10, 1), (1, 1)] {

@@ -40,10 +40,10 @@ impl Operation {
         Operation { path, rate, burst }
     }
 
-    /// One request less than Amazon's burst: requests do not arrive as evenly as they leave. Of a burst of two that is too
-    /// little room, because one that was held up by half a second meets the next; there the time is longer as well.
+    /// One request less than Amazon's burst: requests do not arrive as evenly as they leave. Of a burst of two that leaves
+    /// no room for one that is held up and meets the next, so there each waits for the answer to the one before.
     pub fn limits(&self) -> Limits {
-        let earned = earned_in(self.rate);
-        Limits::new(self.burst.saturating_sub(1), if self.burst > 2 { earned } else { earned.mul_f64(1.4) })
+        let limits = Limits::new(self.burst.saturating_sub(1), earned_in(self.rate));
+        if self.burst > 2 { limits } else { limits.at_once(1) }
     }
 }

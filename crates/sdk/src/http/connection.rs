@@ -148,21 +148,24 @@ impl Connection {
     /// Waits for permission to send, first the operation's and then the connection's; fails at once when it would come
     /// after the deadline. What is returned is held while the exchange is under way.
     pub(super) async fn permission(&self, pace: Option<(&'static str, Limits)>, deadline: Instant) -> Result<Place> {
-        if let Some((endpoint, limits)) = pace.filter(|_| self.paced) {
-            self.granted(&*self.operation(endpoint, limits), deadline).await?;
-        }
-        // The place comes first: permissions that wait for places would be used all at once when those come free.
-        let place = self.place(deadline).await?;
-        self.granted(&*self.bucket, deadline).await?;
-        Ok(place)
+        let operation = pace.filter(|_| self.paced).map(|(endpoint, limits)| self.operation(endpoint, limits));
+        let first = match operation {
+            Some(operation) => Some(self.pass(&*operation, deadline).await?),
+            None => None,
+        };
+        let second = self.pass(&*self.bucket, deadline).await?;
+        Ok(Box::new((first, second)))
     }
 
-    async fn place(&self, deadline: Instant) -> Result<Place> {
-        let place = self.bucket.place(self.settings.timeout);
-        tokio::time::timeout_at(deadline, place).await.map_err(|_| {
+    /// A place and a permission. The place comes first: permissions that wait for places would be used all at once when
+    /// those come free.
+    async fn pass(&self, bucket: &dyn Bucket, deadline: Instant) -> Result<Place> {
+        let place = tokio::time::timeout_at(deadline, bucket.place(self.settings.timeout)).await.map_err(|_| {
             let said = format!("as many requests to {} are under way as it takes at once", self.ecosystem);
             Error::rate_limited(said).with_retry_after(Duration::from_secs(1))
-        })?
+        })??;
+        self.granted(bucket, deadline).await?;
+        Ok(place)
     }
 
     fn operation(&self, endpoint: &'static str, limits: Limits) -> Arc<dyn Bucket> {
