@@ -34,6 +34,7 @@ mod accounts;
 mod quotas;
 mod lost;
 mod webhooks;
+mod webhook_storms;
 mod policy;
 mod examples;
 mod tenants;
