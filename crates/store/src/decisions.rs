@@ -140,6 +140,10 @@ pub async fn feedback(tenant: &Tenant, id: Uuid, outcome: Option<&str>, feedback
     Ok(tenant.write().execute_raw(sql.statement()).await?.rows_affected() > 0)
 }
 
+pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<AgentDecision>> {
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?)
+}
+
 /// Decisions, newest first.
 pub async fn list(tenant: &Tenant, limit: u64) -> Result<Vec<AgentDecision>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id()));

@@ -14,6 +14,7 @@ use super::document::{Operation, get, post};
 use super::{Problem, run};
 use crate::actor::Actor;
 use crate::app::App;
+use crate::containment;
 use crate::decisions::{self, Decisions, Ending};
 
 /// Shown at most.
@@ -39,7 +40,9 @@ struct Feedback {
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Decisions>, Problem> {
-    Ok(Json(decisions::list(&app, &actor, NEWEST, Uuid::now_v7()).await.map_err(|e| Problem::from(&e))?))
+    // It is no call of the tool, which would be noted by itself.
+    containment::expose(&app, &actor, "system.list_decisions", Uuid::now_v7()).await?;
+    Ok(Json(decisions::list(&app, &actor, NEWEST).await?))
 }
 
 pub async fn feedback(
@@ -52,5 +55,5 @@ pub async fn feedback(
     let said: Feedback = serde_json::from_value(run::arguments(&headers, &body)?)
         .map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", e.to_string()))?;
     let kept = decisions::feedback(&app, &actor, id, said.outcome, said.feedback.as_deref()).await;
-    kept.map(|()| StatusCode::NO_CONTENT).map_err(|e| Problem::from(&e))
+    kept.map(|()| StatusCode::NO_CONTENT).map_err(Problem::from)
 }
