@@ -164,9 +164,7 @@ impl App {
         }
         self.runs.stopped(patience).await;
         self.audit.close().await;
-        if let Err(error) = audit::note_ends(self).await {
-            tracing::warn!(%error, "where the audit ends could not be noted");
-        }
+        audit::note_ends(self).await;
     }
 }
 

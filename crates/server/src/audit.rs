@@ -147,10 +147,15 @@ pub async fn verify(store: &Store, vault: &Vault, ends: &Ends) -> Result<Report>
     }
 }
 
-/// Notes outside of the database where the chains have got to.
-pub async fn note_ends(app: &App) -> Result<()> {
-    let trusted = retention::trusted(&app.store, &app.vault).await?;
-    Ends::read(&app.config)?.go_on(&app.store.system(), &trusted).await
+/// Notes outside of the database where the chains have got to. Where that cannot be done everything else goes on.
+pub async fn note_ends(app: &App) {
+    let noted = async {
+        let trusted = retention::trusted(&app.store, &app.vault).await?;
+        Ends::read(&app.config)?.go_on(&app.store.system(), &trusted).await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(%error, "where the audit ends could not be noted");
+    }
 }
 
 /// Makes observers, one for the connections of each tenant.

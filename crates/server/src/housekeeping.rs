@@ -65,7 +65,7 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     }
     store::sessions::purge(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
     app.runs.purge(KEPT_RUNS).await?;
-    audit::note_ends(app).await?;
+    audit::note_ends(app).await;
     audit::retention::tidy(app).await?;
     let old = app.clock.now() - KEPT_RUNS;
     store::budgets::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;

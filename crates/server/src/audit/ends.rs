@@ -84,7 +84,9 @@ impl Ends {
         let unwritten = |e: &dyn std::fmt::Display| Error::unavailable(format!("{}: {e}", self.path.display()));
         let beside = self.path.with_extension(format!("{}.tmp", std::process::id()));
         let text = serde_json::to_vec_pretty(&self.noted).map_err(|e| unwritten(&e))?;
-        std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &self.path)).map_err(|e| unwritten(&e))
+        let folder = self.path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let written = folder.and_then(|()| std::fs::write(&beside, text));
+        written.and_then(|()| std::fs::rename(&beside, &self.path)).map_err(|e| unwritten(&e))
     }
 }
 

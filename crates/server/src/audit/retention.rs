@@ -1,6 +1,8 @@
 //! Letting old records of the audit go, where the operator wants that (`audit.keep_days`): only what verifies is let go,
 //! a checkpoint sealed with a key that the database does not have takes its place, and sums by day stay for ever.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Duration, Utc};
 use sdk::Result;
 use serde_json::json;
@@ -76,20 +78,20 @@ fn place(writer: Uuid, seq: i64) -> String {
 /// The checkpoints that are ours.
 pub async fn trusted(store: &Store, vault: &Vault) -> Result<Vec<Link>> {
     let keeper = store.tenant(DEFAULT_TENANT);
-    let mut trusted = Vec::new();
-    for Checkpoint { link, key_id, seal, .. } in
-        audit::checkpoints(&store.system()).await.map_err(crate::unavailable)?
-    {
-        let opened = match vault.key(&keeper, &key_id).await {
-            Ok(key) => key.open(&seal, &place(link.writer, link.seq)).ok(),
-            Err(_) => None,
-        };
-        match opened.is_some_and(|hash| hash == link.hash) {
-            true => trusted.push(link),
-            false => {
-                tracing::error!(writer = %link.writer, "a checkpoint of the audit was not sealed with this master key")
-            }
-        }
+    let checkpoints = audit::checkpoints(&store.system()).await.map_err(crate::unavailable)?;
+    // There is one for each process that ever ran, and they share few keys.
+    let mut keys = BTreeMap::new();
+    for id in checkpoints.iter().map(|checkpoint| &checkpoint.key_id).collect::<BTreeSet<_>>() {
+        keys.insert(id.clone(), vault.key(&keeper, id).await.ok());
     }
-    Ok(trusted)
+    let is_ours = |checkpoint: &Checkpoint| {
+        let (link, key) = (&checkpoint.link, keys.get(&checkpoint.key_id).and_then(Option::as_ref));
+        let opened = key.and_then(|key| key.open(&checkpoint.seal, &place(link.writer, link.seq)).ok());
+        let ours = opened.is_some_and(|hash| hash == link.hash);
+        if !ours {
+            tracing::error!(writer = %link.writer, "a checkpoint of the audit was not sealed with this master key");
+        }
+        ours
+    };
+    Ok(checkpoints.into_iter().filter(is_ours).map(|checkpoint| checkpoint.link).collect())
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use server::actor::Actor;
+use server::app::App;
+use server::audit::ends::Ends;
 use server::calls::{self, Request};
 use store::Tenant;
-use store::chain::Finding;
+use store::chain::{Finding, Report};
 use store::entities::tool_executions;
 use tokio_util::sync::CancellationToken;
 
@@ -120,6 +122,12 @@ async fn a_caller_that_hangs_up_is_recorded_as_that() {
     .await;
 }
 
+/// What `enterprise-mcp audit verify` finds.
+async fn verified(app: &App) -> Report {
+    let ends = Ends::read(&app.config).unwrap();
+    server::audit::verify(&app.store, &app.vault, &ends).await.unwrap()
+}
+
 async fn recorded(tenant: &Tenant, arguments: Value) -> tool_executions::Model {
     for _ in 0..200 {
         let page = store::audit::list(tenant, &Default::default(), 20, None).await.unwrap();
@@ -142,18 +150,14 @@ async fn the_chain_verifies_across_what_was_let_go() {
                 server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
             }
             let early = app.clock.now();
-            let verify = async || {
-                let ends = server::audit::ends::Ends::read(&app.config).unwrap();
-                server::audit::verify(&app.store, &app.vault, &ends).await
-            };
-            let all = verify().await.unwrap().records;
+            let all = verified(app).await.records;
             assert_eq!(server::audit::retention::let_go(app, early - chrono::Duration::days(1), 10).await.unwrap(), 0);
             let gone = server::audit::retention::let_go(app, early, 10).await.unwrap();
             assert!(gone > 50 && gone <= all, "{gone} of {all}");
             for _ in 0..5 {
                 server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
             }
-            let report = verify().await.unwrap();
+            let report = verified(app).await;
             assert!(report.is_sound() && report.records >= 10, "{report:?}");
             let days = store::audit::days(&app.store.tenant("default"), 10).await.unwrap();
             let kept = days.iter().find(|day| day.tool_name == "gohighlevel.read_contacts").unwrap();
@@ -164,16 +168,16 @@ async fn the_chain_verifies_across_what_was_let_go() {
             tamper("CREATE TABLE kept AS SELECT * FROM tool_executions").await;
             tamper("DELETE FROM tool_executions WHERE id IN (SELECT id FROM tool_executions ORDER BY seq LIMIT 1)")
                 .await;
-            assert!(!verify().await.unwrap().is_sound(), "removed");
+            assert!(!verified(app).await.is_sound(), "removed");
             tamper("UPDATE audit_checkpoints SET seq = seq + 2").await;
-            assert!(!verify().await.unwrap().is_sound(), "a checkpoint that was moved");
+            assert!(!verified(app).await.is_sound(), "a checkpoint that was moved");
             tamper("UPDATE audit_checkpoints SET seq = seq - 2").await;
-            assert!(!verify().await.unwrap().is_sound(), "still removed");
+            assert!(!verified(app).await.is_sound(), "still removed");
             tamper("DELETE FROM tool_executions").await;
             tamper("INSERT INTO tool_executions SELECT * FROM kept").await;
-            assert!(verify().await.unwrap().is_sound(), "put back");
+            assert!(verified(app).await.is_sound(), "put back");
             tamper("DELETE FROM audit_checkpoints").await;
-            assert!(!verify().await.unwrap().is_sound(), "the checkpoint was removed");
+            assert!(!verified(app).await.is_sound(), "the checkpoint was removed");
         },
     )
     .await;
@@ -189,12 +193,8 @@ async fn what_is_cut_with_its_end_is_found_by_the_noted_ends() {
             for _ in 0..5 {
                 server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
             }
-            server::audit::note_ends(app).await.unwrap();
-            let verify = async || {
-                let ends = server::audit::ends::Ends::read(&app.config).unwrap();
-                server::audit::verify(&app.store, &app.vault, &ends).await.unwrap()
-            };
-            assert!(verify().await.is_sound());
+            server::audit::note_ends(app).await;
+            assert!(verified(app).await.is_sound());
             let tamper = async |sql: &str| store::testing::tamper(&app.store, sql).await.unwrap();
             let head = store::audit::writers(&app.store.system()).await.unwrap().remove(0);
             let cut = head.last_seq - 1;
@@ -206,12 +206,12 @@ async fn what_is_cut_with_its_end_is_found_by_the_noted_ends() {
             }
             let alone = store::chain::verify(&app.store.system()).await.unwrap();
             assert!(alone.is_sound(), "the database alone does not tell: {alone:?}");
-            let report = verify().await;
+            let report = verified(app).await;
             assert!(report.findings.iter().any(|f| matches!(f, Finding::NotAsNoted { .. })), "{report:?}");
             // Looking again does not forget it.
             server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
-            server::audit::note_ends(app).await.unwrap();
-            assert!(!verify().await.is_sound());
+            server::audit::note_ends(app).await;
+            assert!(!verified(app).await.is_sound());
         },
     )
     .await;
@@ -240,8 +240,7 @@ async fn what_is_let_go_is_counted_once() {
             };
             let kept = store::audit::list(&app.store.tenant("default"), &filter, 100, None).await.unwrap().rows;
             assert_eq!(calls + kept.len() as i64, 20, "{days:?}");
-            let ends = server::audit::ends::Ends::read(&app.config).unwrap();
-            assert!(server::audit::verify(&app.store, &app.vault, &ends).await.unwrap().is_sound());
+            assert!(verified(app).await.is_sound());
         },
     )
     .await;
