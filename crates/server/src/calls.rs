@@ -259,7 +259,7 @@ async fn decide_and_run(
     {
         return Outcome::Failed(e);
     }
-    match budgets::take(app, &question, request.approval()).await {
+    match budgets::take(app, &question).await {
         Ok(None) => {}
         Ok(Some(reason)) => return Outcome::Denied(reason),
         Err(e) => return Outcome::Failed(e),

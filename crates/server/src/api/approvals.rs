@@ -57,7 +57,7 @@ enum Says {
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
-    let approvals = approvals::list(&app, &actor).await.map_err(|e| Problem::from(&e))?;
+    let approvals = approvals::list(&app, &actor).await?;
     Ok(Json(json!({"approvals": approvals})))
 }
 
@@ -66,7 +66,7 @@ pub async fn show(
     Extension(actor): Extension<Actor>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Value>, Problem> {
-    approvals::get(&app, &actor, id).await.map(|view| Json(json!(view))).map_err(|e| Problem::from(&e))
+    approvals::get(&app, &actor, id).await.map(|view| Json(json!(view))).map_err(Problem::from)
 }
 
 /// Decides once. An agent's key has no `approve` scope, and a link in a mail cannot POST.
@@ -85,7 +85,7 @@ pub async fn decide(
         .map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", e.to_string()))?;
     if let Some(code) = &decision.code {
         let person = session::own(&app, &actor).await?;
-        proof::code(&app, &person, code).await.map_err(|e| Problem::from(&e))?;
+        proof::code(&app, &person, code).await?;
         actor.second_factor = true;
     }
     let (note, seen) = (decision.note, decision.arguments_hash.as_deref());
@@ -95,9 +95,9 @@ pub async fn decide(
         Says::Reject => decide(Verdict::Reject).await,
         Says::Modify => {
             let missing = || Error::invalid_input("arguments: `modify` needs those that are to be asked for instead");
-            let arguments = decision.arguments.ok_or_else(missing).map_err(|e| Problem::from(&e))?;
+            let arguments = decision.arguments.ok_or_else(missing)?;
             approvals::modify(&app, &actor, id, arguments, seen).await
         }
     };
-    Ok(Json(json!(view.map_err(|e| Problem::from(&e))?)))
+    Ok(Json(json!(view?)))
 }

@@ -23,7 +23,7 @@ pub fn described() -> Vec<Operation> {
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
     is_person(&actor)?;
-    let clients = oauth::list(&app, &actor).await.map_err(|e| Problem::from(&e))?;
+    let clients = oauth::list(&app, &actor).await?;
     Ok(Json(json!({"clients": clients})))
 }
 
@@ -34,7 +34,7 @@ pub async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     is_person(&actor)?;
-    oauth::revoke(&app, &actor, &id).await.map_err(|e| Problem::from(&e))?;
+    oauth::revoke(&app, &actor, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -150,7 +150,7 @@ async fn letting_in(app: &App, opens: bool) -> Result<Option<&OAuth>, Problem> {
     if !opens {
         return Ok(None);
     }
-    oauth::open(app).await.map_err(|e| Problem::from(&e))
+    oauth::open(app).await.map_err(Problem::from)
 }
 
 /// Plain HTTP, that is. An agent is no person: MCP takes no cookie.

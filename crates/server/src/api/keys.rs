@@ -30,7 +30,7 @@ pub fn described() -> Vec<Operation> {
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
-    let keys = keys::list(&app, &actor).await.map_err(|e| Problem::from(&e))?;
+    let keys = keys::list(&app, &actor).await?;
     Ok(Json(json!({"keys": keys})))
 }
 
@@ -51,7 +51,7 @@ pub async fn create(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let new: NewKey = read(&headers, &body)?;
-    let (id, key) = keys::make(&app, &actor, &new).await.map_err(|e| Problem::from(&e))?;
+    let (id, key) = keys::make(&app, &actor, &new).await?;
     Ok((StatusCode::CREATED, Json(Made { id, key })))
 }
 
@@ -61,6 +61,6 @@ pub async fn revoke(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("There is no valid key {id}."));
-    let revoked = keys::revoke(&app, &actor, id).await.map_err(|e| Problem::from(&e))?;
+    let revoked = keys::revoke(&app, &actor, id).await?;
     if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
 }

@@ -96,7 +96,7 @@ pub async fn register(
     }
     let answer = forward(&app, oauth, &uri, &headers, Value::Object(metadata).to_string().into()).await?;
     if answer.status() == StatusCode::CREATED {
-        oauth.make_room(&app).await.map_err(|e| Problem::from(&e))?;
+        oauth.make_room(&app).await?;
     }
     Ok(answer)
 }
@@ -128,13 +128,13 @@ async fn forward(
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri.clone();
     *request.headers_mut() = headers.clone();
-    let answer = oauth.exchange(app, request).await.map_err(|e| Problem::from(&e))?;
+    let answer = oauth.exchange(app, request).await?;
     Ok(answer.map(|body| Body::from(body.into_bytes())))
 }
 
 /// The authorization server, or a 404: clients take that for an answer and ask for a key.
 pub(super) async fn of(app: &App) -> Result<&OAuth, Problem> {
-    let open = oauth::open(app).await.map_err(|e| Problem::from(&e))?;
+    let open = oauth::open(app).await?;
     let detail = "Nobody can be asked to let a client in here; use an API key.";
     open.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
 }

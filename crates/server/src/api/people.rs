@@ -45,7 +45,7 @@ pub fn described() -> Vec<Operation> {
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
-    let people = people::list(&app, &actor).await.map_err(|e| Problem::from(&e))?;
+    let people = people::list(&app, &actor).await?;
     Ok(Json(json!({"people": people})))
 }
 
@@ -72,8 +72,7 @@ pub async fn invite(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Invited>), Problem> {
     let new: Invitation = read(&headers, &body)?;
-    let invited = people::invite(&app, &actor, &new.email, &new.name, new.role).await;
-    let (id, link) = invited.map_err(|e| Problem::from(&e))?;
+    let (id, link) = people::invite(&app, &actor, &new.email, &new.name, new.role).await?;
     let link = format!("{}{link}", app.config.public_url());
     Ok((StatusCode::CREATED, Json(Invited { id, link })))
 }
@@ -96,7 +95,7 @@ pub async fn change(
     let sent: Changed = read(&headers, &body)?;
     let role = sent.role.map(|role| role.as_str().to_owned());
     let change = Change { name: sent.name, role, disabled: sent.disabled };
-    let person = people::change(&app, &actor, id, change).await.map_err(|e| Problem::from(&e))?;
+    let person = people::change(&app, &actor, id, change).await?;
     Ok(Json(person))
 }
 
@@ -112,7 +111,7 @@ pub async fn reset(
     Extension(actor): Extension<Actor>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Link>, Problem> {
-    let link = people::reset_link(&app, &actor, id).await.map_err(|e| Problem::from(&e))?;
+    let link = people::reset_link(&app, &actor, id).await?;
     Ok(Json(Link { link: format!("{}{link}", app.config.public_url()) }))
 }
 
@@ -132,7 +131,6 @@ pub async fn remove_second_factor(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let sent: Removal = read(&headers, &body)?;
-    let removed = people::remove_second_factor(&app, &actor, id, sent.code.as_deref()).await;
-    removed.map_err(|e| Problem::from(&e))?;
+    people::remove_second_factor(&app, &actor, id, sent.code.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -40,7 +40,7 @@ pub fn described() -> Vec<Operation> {
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({"rules": policy::list(&app, &actor).await.map_err(|e| Problem::from(&e))?})))
+    Ok(Json(json!({"rules": policy::list(&app, &actor).await?})))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -64,8 +64,7 @@ pub async fn set(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let sent: Set = read(&headers, &body)?;
-    let set = policy::put(&app, &actor, &name, sent.rule, sent.position, sent.enabled).await;
-    set.map_err(|e| Problem::from(&e))?;
+    policy::put(&app, &actor, &name, sent.rule, sent.position, sent.enabled).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -74,7 +73,7 @@ pub async fn remove(
     Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    match policy::remove(&app, &actor, &name).await.map_err(|e| Problem::from(&e))? {
+    match policy::remove(&app, &actor, &name).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("There is no rule `{name}`."))),
     }
@@ -115,7 +114,7 @@ pub async fn test(
         Some(name) => Actor { id: name.clone(), name, tenant: actor.tenant.clone(), ..Actor::stdio() },
         None => actor,
     };
-    let rules = app.policy.rules(&app.store.tenant(&caller.tenant)).await.map_err(|e| Problem::from(&e))?;
+    let rules = app.policy.rules(&app.store.tenant(&caller.tenant)).await?;
     let at = tried.at.unwrap_or_else(|| app.clock.now());
     let (decision, rules) = app.policy.explain(&rules, &Question::of(tool, &tried.arguments, &caller, at));
     let (decision, reason, asks) = match decision {
@@ -131,7 +130,7 @@ pub async fn list_budgets(
     State(app): State<Arc<App>>,
     Extension(actor): Extension<Actor>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({"budgets": budgets::list(&app, &actor).await.map_err(|e| Problem::from(&e))?})))
+    Ok(Json(json!({"budgets": budgets::list(&app, &actor).await?})))
 }
 
 pub async fn set_budget(
@@ -142,7 +141,7 @@ pub async fn set_budget(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let sent: Budget = read(&headers, &body)?;
-    budgets::put(&app, &actor, &name, sent).await.map_err(|e| Problem::from(&e))?;
+    budgets::put(&app, &actor, &name, sent).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -151,7 +150,7 @@ pub async fn remove_budget(
     Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    match budgets::remove(&app, &actor, &name).await.map_err(|e| Problem::from(&e))? {
+    match budgets::remove(&app, &actor, &name).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::new(StatusCode::NOT_FOUND, "not_found", format!("There is no budget `{name}`."))),
     }

@@ -64,6 +64,12 @@ impl Problem {
     }
 }
 
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        Problem::from(&error)
+    }
+}
+
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Problem {
         let mut problem = Problem::new(status_of(error.kind), error.kind.as_str(), calls::explain(error));

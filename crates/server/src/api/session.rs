@@ -112,7 +112,7 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Result<Json<Shown>, Problem> {
     let csrf = match cookie::read(&app, &headers) {
-        Some(value) => sessions::current(&app, value).await.map_err(|e| Problem::from(&e))?.map(|session| session.csrf),
+        Some(value) => sessions::current(&app, value).await?.map(|session| session.csrf),
         None => None,
     };
     let scopes = actor.scopes.clone();
@@ -125,7 +125,7 @@ pub async fn sign_out(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if let Some(value) = cookie::read(&app, &headers) {
-        sessions::sign_out(&app, &actor, value).await.map_err(|e| Problem::from(&e))?;
+        sessions::sign_out(&app, &actor, value).await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().extend(cookie::set(&app, None).map(|value| (header::SET_COOKIE, value)));
@@ -192,7 +192,7 @@ pub async fn confirm_second_factor(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let (sent, person) = (read::<Code>(&headers, &body)?, own(&app, &actor).await?);
-    people::confirm_second_factor(&app, &person, &sent.code).await.map_err(|e| Problem::from(&e))?;
+    people::confirm_second_factor(&app, &person, &sent.code).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -200,7 +200,7 @@ pub async fn confirm_second_factor(
 pub(super) async fn own(app: &Arc<App>, actor: &Actor) -> Result<store::people::Person, Problem> {
     let id: Option<Uuid> = actor.role.and_then(|_| actor.id.parse().ok());
     let nobody = || Problem::new(StatusCode::FORBIDDEN, "denied", "Only a person who has signed in has an account.");
-    people::get(app, actor, id.ok_or_else(nobody)?).await.map_err(|e| Problem::from(&e))
+    people::get(app, actor, id.ok_or_else(nobody)?).await.map_err(Problem::from)
 }
 
 /// The JSON body, whose faults are named.

@@ -32,7 +32,7 @@ pub fn described() -> Vec<Operation> {
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Value>, Problem> {
-    let all = tenants::list(&app, &actor).await.map_err(|e| Problem::from(&e))?;
+    let all = tenants::list(&app, &actor).await?;
     Ok(Json(json!({"tenants": all})))
 }
 
@@ -58,7 +58,7 @@ pub async fn create(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
     let new: New = read(&headers, &body)?;
-    let link = tenants::create(&app, &actor, &new.id, &new.name).await.map_err(|e| Problem::from(&e))?;
+    let link = tenants::create(&app, &actor, &new.id, &new.name).await?;
     let link = format!("{}{link}", app.config.public_url());
     Ok((StatusCode::CREATED, Json(Created { id: new.id, link })))
 }
@@ -78,7 +78,6 @@ pub async fn change(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let changed: Changed = read(&headers, &body)?;
-    let done = tenants::set_disabled(&app, &actor, &id, changed.disabled).await;
-    done.map_err(|e| Problem::from(&e))?;
+    tenants::set_disabled(&app, &actor, &id, changed.disabled).await?;
     Ok(StatusCode::NO_CONTENT)
 }

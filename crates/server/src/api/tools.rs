@@ -44,7 +44,7 @@ struct Listed {
 }
 
 pub async fn list(State(app): State<Arc<App>>, Extension(actor): Extension<Actor>) -> Result<Json<Tools>, Problem> {
-    let connections = app.connections.of(&app, &actor.tenant).await.map_err(|e| Problem::from(&e))?;
+    let connections = app.connections.of(&app, &actor.tenant).await?;
     let seen = app.tools.iter().filter(|entry| entry.is_for(&actor));
     let tools: Vec<Listed> = seen.map(|entry| listed(&app, &connections, entry)).collect();
     let count = tools.len();

@@ -12,7 +12,6 @@ use serde_json::json;
 use store::Tenant;
 use store::budgets::{self as rows, Taking};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::Question;
 use super::budget::{Budget, Limit};
@@ -55,19 +54,13 @@ fn read(row: rows::Budget) -> Result<Limit> {
 
 /// Takes a call from every budget that is about it, all or none. `Some`: one is used up, and when it starts anew. What was
 /// taken stays taken, whatever becomes of the call. Where nobody has made a budget nothing is asked.
-pub async fn take(app: &App, question: &Question<'_>, approved: Option<Uuid>) -> Result<Option<String>> {
-    let tenant = app.store.tenant(&question.actor.tenant);
+pub async fn take(app: &App, question: &Question<'_>) -> Result<Option<String>> {
+    let (actor, tenant) = (question.actor, app.store.tenant(&question.actor.tenant));
     let limits = app.budgets.of(&tenant).await?;
     if limits.is_empty() {
         return Ok(None);
     }
-    let asked = match approved {
-        Some(id) => Some(requester(&tenant, id).await?),
-        None => None,
-    };
-    let actor = asked.as_ref().unwrap_or(question.actor);
-    let question = Question { actor, ..*question };
-    let concerned: Vec<&Limit> = limits.iter().filter(|limit| limit.is_about(&question)).collect();
+    let concerned: Vec<&Limit> = limits.iter().filter(|limit| limit.is_about(question)).collect();
     let mut takings = Vec::with_capacity(concerned.len());
     for limit in &concerned {
         let (cost, most) = match limit.cost(question.arguments) {
@@ -94,13 +87,6 @@ pub async fn take(app: &App, question: &Question<'_>, approved: Option<Uuid>) ->
 fn refusal(limit: &Limit, now: DateTime<Utc>) -> String {
     let anew = limit.budget.per.end(now).format("%Y-%m-%d %H:%M UTC");
     format!("the budget `{}` ({}) does not have it; it starts anew at {anew}", limit.name, limit.in_words())
-}
-
-/// Who asked for what a person has approved; the call itself is the server's.
-async fn requester(tenant: &Tenant, approval: Uuid) -> Result<Actor> {
-    let row = store::approvals::get(tenant, approval).await.map_err(crate::unavailable)?;
-    let asked = row.and_then(|row| Actor::of_record(&row.requester, tenant.id()));
-    asked.ok_or_else(|| Error::internal("it is not known any more who asked for this"))
 }
 
 /// A budget and how much of it is left.

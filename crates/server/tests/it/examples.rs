@@ -109,10 +109,10 @@ async fn costs(server: &TestServer, samples: &[Sample], place: &str, budget: Bud
         let used = async || budgets::list(app, &by).await.unwrap()[0].used;
         let (before, calls) = (used().await, (most.unwrap() / sample.money) as usize);
         for _ in 0..calls {
-            assert_eq!(budgets::take(app, &question, None).await.unwrap(), None, "{place}");
+            assert_eq!(budgets::take(app, &question).await.unwrap(), None, "{place}");
         }
         assert!((used().await - before - sample.money * calls as f64).abs() < 1e-6, "{place}");
-        let refused = budgets::take(app, &question, None).await.unwrap().expect(place);
+        let refused = budgets::take(app, &question).await.unwrap().expect(place);
         assert!(refused.contains("does not have it"), "{place}: {refused}");
     }
     assert!(budgets::remove(app, &by, "example").await.unwrap());
