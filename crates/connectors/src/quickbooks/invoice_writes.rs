@@ -121,16 +121,14 @@ pub async fn plan_create(api: &QuickBooks, args: CreateDraftInvoice) -> Result<P
     let items = args.items(api).await?;
     let (name, total) = (customers::name(&customer), args.total());
     let currency = wire::reference(&customer, "CurrencyRef").unwrap_or_default();
+    let owes = wire::money(&customer, "Balance");
     let email = args.email.clone().or_else(|| customers::email(&customer));
     let mut body = args.body(&items);
     body["CustomerRef"]["name"] = json!(name);
     let plan = Plan::new(format!("Create an invoice of {total:.2} {currency} for {name}, without sending it"))
         .adds("invoice", body)
-        .sets(
-            "what the customer owes",
-            wire::money(&customer, "Balance"),
-            cents(wire::money(&customer, "Balance") + total),
-        )
+        // A note, because every payment and every other invoice changes it.
+        .note(format!("The customer owes {owes:.2} {currency} now, and {:.2} with it", cents(owes + total)))
         .note("QuickBooks has no drafts: it counts as owed at once, before sales tax");
     Ok(match email {
         Some(_) => plan,
