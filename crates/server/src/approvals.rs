@@ -151,6 +151,13 @@ pub struct Question {
     pub execution: Uuid,
 }
 
+/// How people are asked about a call. Where that cannot be read, as of a newer version, nobody may say yes.
+fn asks(row: &Model) -> Result<Asks> {
+    let Some(asks) = &row.asks else { return Ok(Asks::default()) };
+    let unknown = |e| Error::internal("how people are asked about this cannot be read; reject it").with_source(e);
+    serde_json::from_value(asks.clone()).map_err(unknown)
+}
+
 /// How people are asked, where it is not one of anybody.
 fn stored(asks: &Asks) -> Option<Value> {
     (*asks != Asks::default()).then(|| json!(asks))
@@ -168,7 +175,7 @@ pub fn address(app: &App, id: Uuid) -> String {
 /// The approvals that are the caller's to see: what waits, then what was decided lately, each newest first.
 pub async fn list(app: &Arc<App>, by: &Actor) -> Result<Vec<View>> {
     let tenant = app.store.tenant(&by.tenant);
-    rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
+    expire(app).await?;
     let waiting = rows::list(&tenant, Some(ApprovalState::Pending), 200, None).await.map_err(crate::unavailable)?;
     let newest = rows::list(&tenant, None, 50, None).await.map_err(crate::unavailable)?;
     let settled = newest.rows.into_iter().filter(|row| row.state != ApprovalState::Pending);
@@ -200,7 +207,7 @@ async fn shown(app: &App, by: &Actor, row: Model) -> Result<View> {
 
 /// The row, if it is of one of the caller's tools.
 async fn found(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<Model> {
-    rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
+    expire(app).await?;
     let found = rows::get(&app.store.tenant(&by.tenant), id).await.map_err(crate::unavailable)?;
     found
         .filter(|row| by.reaches_tool(&row.tool_name))
@@ -226,7 +233,8 @@ pub async fn decide_as_seen(
     if seen.is_some_and(|seen| seen != before.arguments_hash) {
         return Err(Error::conflict(format!("the arguments of {id} have been changed since; look at it again")));
     }
-    let asks: Asks = before.asks.and_then(|asks| serde_json::from_value(asks).ok()).unwrap_or_default();
+    // Anybody who may decide at all may say no.
+    let asks = if verdict == Verdict::Reject { Asks::default() } else { asks(&before)? };
     may_decide(by, &before.requester, &asks, verdict)?;
     let hash = before.arguments_hash.as_str();
     let detail = json!({"approval_id": id, "verdict": verdict, "tool": before.tool_name, "note": note,
@@ -333,9 +341,10 @@ pub async fn withdraw(app: &Arc<App>, by: &Actor, id: Uuid, why: &str) -> Result
     let detail = json!({"approval_id": id, "tool": before.tool_name, "note": why});
     app.audit.event(&by.tenant, "approval_withdrawn", None, by, &detail).await?;
     let withdrawn = rows::cancel(&app.store.tenant(&by.tenant), id, Some(why), app.clock.now()).await;
-    if withdrawn.map_err(crate::unavailable)?.is_none() {
+    let Some(withdrawn) = withdrawn.map_err(crate::unavailable)? else {
         return Err(already(&get(app, by, id).await?.state));
-    }
+    };
+    decisions::settle(app, &by.tenant, &withdrawn, "withdrawn").await;
     get(app, by, id).await
 }
 

@@ -8,6 +8,7 @@ pub mod people;
 pub mod sessions;
 mod passwords;
 pub mod proof;
+pub mod standing;
 mod tokens;
 mod totp;
 

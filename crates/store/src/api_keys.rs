@@ -42,6 +42,11 @@ pub async fn by_hash(system: &System, hash: &str) -> Result<Option<ApiKey>> {
     Ok(Entity::find().filter(Column::Hash.eq(hash)).one(&system.read()).await?)
 }
 
+/// A key by its id, revoked and expired ones too.
+pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<ApiKey>> {
+    Ok(Entity::find_by_id(id).filter(Column::TenantId.eq(tenant.id())).one(&tenant.read()).await?)
+}
+
 /// All keys of a tenant, oldest first.
 pub async fn list(tenant: &Tenant) -> Result<Vec<ApiKey>> {
     let query = Entity::find().filter(Column::TenantId.eq(tenant.id()));

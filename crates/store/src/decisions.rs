@@ -31,7 +31,7 @@ pub struct Step {
     pub tool: String,
     pub execution_id: Uuid,
     pub approval_id: Option<Uuid>,
-    /// `done`, `failed`, `denied`, `waiting`, `rejected` or `unknown`.
+    /// `done`, `failed`, `denied`, `waiting`, `rejected`, `withdrawn`, `expired` or `unknown`.
     pub status: &'static str,
 }
 

@@ -12,10 +12,11 @@ use store::entities::approvals::{ApprovalState, Model};
 use uuid::Uuid;
 
 use super::hash;
-use crate::actor::Actor;
+use crate::actor::{Actor, Scope};
 use crate::app::App;
 use crate::calls::{self, Approved, Outcome, Request};
 use crate::decisions;
+use crate::identity::standing;
 use crate::runs::{Failure, Job};
 
 /// The kind of run that carries out an approved call.
@@ -54,7 +55,10 @@ async fn execute(app: &Arc<App>, job: &Job, id: Uuid) -> Result<Value, Failure> 
 
 /// Lets what nobody decided in time expire, of all tenants.
 pub async fn expire(app: &Arc<App>) -> Result<()> {
-    rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
+    let expired = rows::expire_due(&app.store.system(), app.clock.now()).await.map_err(crate::unavailable)?;
+    for approval in expired {
+        decisions::settle(app, &approval.tenant_id, &approval, "expired").await;
+    }
     Ok(())
 }
 
@@ -72,8 +76,16 @@ pub async fn tidy(app: &Arc<App>, tenant: &store::Tenant) -> Result<()> {
         if call.is_none() && row.decided_at.is_some_and(|at| at > now - Duration::minutes(10)) {
             continue;
         }
+        let call = match call {
+            // The list leaves out what was answered.
+            Some(call) => store::audit::get(tenant, call.id).await.map_err(crate::unavailable)?,
+            None => None,
+        };
         let (state, execution, result) = outcome_of(call);
-        rows::finish(tenant, row.id, state, execution, Some(&result)).await.map_err(crate::unavailable)?;
+        let ended = rows::finish(tenant, row.id, state, execution, Some(&result)).await.map_err(crate::unavailable)?;
+        if let Some(ended) = ended {
+            decisions::settle(app, tenant.id(), &ended, step(state)).await;
+        }
     }
     Ok(())
 }
@@ -114,6 +126,10 @@ async fn run(app: &Arc<App>, job: &Job, approval: &Model) -> (ApprovalState, Opt
     let Some(requester) = Actor::of_record(&approval.requester, &job.tenant) else {
         return failed("it is not known any more who asked for this".into());
     };
+    let needed = Scope::needed(tool.spec.effect_of(&approval.arguments));
+    if let Err(e) = standing::still_may(app, &requester, needed).await {
+        return failed(calls::explain(&e));
+    }
     let approved = Some(Approved { id: approval.id, plan: approval.plan.clone(), requester });
     let request = Request { approved, ..Request::new(&approval.tool_name, approval.arguments.clone()) };
     let correlation = approval.requester["correlation"].as_str().map(str::to_owned);

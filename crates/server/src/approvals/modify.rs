@@ -8,7 +8,7 @@ use store::approvals::{self as rows, Modified};
 use store::entities::approvals::{ApprovalState, Model};
 use uuid::Uuid;
 
-use super::{Asks, Verdict, View, found, get, hash, may_decide, stored};
+use super::{Asks, Verdict, View, asks, found, get, hash, may_decide, stored};
 use crate::actor::Actor;
 use crate::app::App;
 use crate::calls::{self, Outcome, Request};
@@ -19,7 +19,7 @@ use crate::tools::Entry;
 /// whoever had said yes has to say it again. The policy is asked as if the requester had asked for them.
 pub async fn modify(app: &Arc<App>, by: &Actor, id: Uuid, arguments: Value, seen: Option<&str>) -> Result<View> {
     let before = found(app, by, id).await?;
-    let asks: Asks = before.asks.clone().and_then(|asks| serde_json::from_value(asks).ok()).unwrap_or_default();
+    let asks = asks(&before)?;
     // The code of a second factor belongs to the decision.
     may_decide(by, &before.requester, &Asks { second_factor: false, ..asks }, Verdict::Approve)?;
     if before.state != ApprovalState::Pending {

@@ -234,3 +234,82 @@ async fn an_execution_that_was_cut_off_is_settled_from_its_record() {
     )
     .await;
 }
+
+/// A kill after the call and before its end is written down: what was answered is told all the same.
+#[tokio::test]
+async fn what_was_answered_before_a_cut_off_is_told() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let (_, id) = ask(&server, "answered").await;
+            let app = server.app();
+            approvals::decide(app, &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
+            let answered = settled(&server, id).await["result"].clone();
+            assert!(answered.is_object(), "{answered}");
+            let undo = "UPDATE approvals SET state = 'executing', result = NULL, result_execution_id = NULL";
+            store::testing::tamper(&app.store, undo).await.unwrap();
+            approvals::tidy(app, &app.store.tenant("default")).await.unwrap();
+            let view = settled(&server, id).await;
+            assert_eq!((&view["state"], &view["result"]), (&json!("executed"), &answered), "{view}");
+        },
+    )
+    .await;
+}
+
+/// The first changes what the customer owes, and the second is still what a person said yes to.
+#[tokio::test]
+async fn two_invoices_of_one_customer_are_both_made() {
+    let server = TestServer::sqlite().await;
+    let customers = server.data("quickbooks.list_customers", json!({"limit": 1})).await;
+    let mut asked = Vec::new();
+    for price in [10, 20] {
+        let line = json!({"description": "Work", "unit_price": price, "quantity": 1});
+        let invoice = json!({"customer_id": customers["customers"][0]["id"], "lines": [line]});
+        let (status, body) = server.run("quickbooks.create_draft_invoice", invoice).await;
+        assert_eq!(status, 202, "{body}");
+        asked.push(body["data"]["approval_id"].as_str().unwrap().parse::<Uuid>().unwrap());
+    }
+    for id in asked {
+        approvals::decide(server.app(), &Actor::terminal(), id, Verdict::Approve, None).await.unwrap();
+        let view = settled(&server, id).await;
+        assert_eq!(view["state"], "executed", "{view}");
+    }
+    server.stop().await;
+}
+
+/// A newer version wrote more than this one understands: nobody says yes to it here, and anybody says no.
+#[tokio::test]
+async fn who_may_say_yes_is_known_or_nobody_does() {
+    let server = TestServer::sqlite().await;
+    let (_, id) = ask(&server, "asked-by-a-newer-version").await;
+    let app = server.app();
+    store::testing::tamper(&app.store, "UPDATE approvals SET asks = '{\"of_another_kind\": true}'").await.unwrap();
+    let approved = approvals::decide(app, &Actor::terminal(), id, Verdict::Approve, None).await;
+    assert!(approved.unwrap_err().to_string().contains("cannot be read"));
+    let arguments = json!({"contact_id": "x", "tags": ["y"]});
+    assert!(approvals::modify(app, &Actor::terminal(), id, arguments, None).await.is_err());
+    approvals::decide(app, &Actor::terminal(), id, Verdict::Reject, None).await.unwrap();
+    server.stop().await;
+}
+
+/// Of what nobody waits for any more an agent's decision has an end as well.
+#[tokio::test]
+async fn what_was_withdrawn_or_expired_ends_the_decision() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let (_, taken_back) = ask(&server, "taken-back").await;
+            let (_, late) = ask(&server, "late").await;
+            let row = store::approvals::get(&server.app().store.tenant("default"), taken_back).await.unwrap().unwrap();
+            let agent = Actor::of_record(&row.requester, "default").unwrap();
+            approvals::withdraw(server.app(), &agent, taken_back, "another way was found").await.unwrap();
+            let decision = async || server.data("system.list_decisions", json!({})).await["decisions"][0].clone();
+            assert_eq!(decision().await["outcome"], Value::Null, "one waits still");
+            let over = "UPDATE approvals SET expires_at = created_at WHERE state = 'pending'";
+            store::testing::tamper(&server.app().store, over).await.unwrap();
+            assert_eq!(settled(&server, late).await["state"], "expired");
+            assert_eq!(decision().await["outcome"], "failure", "{}", decision().await);
+        },
+    )
+    .await;
+}

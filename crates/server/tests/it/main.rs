@@ -18,6 +18,7 @@ mod decisions;
 mod containment;
 mod sync;
 mod honesty;
+mod standing;
 mod startup;
 mod secrets;
 mod kill;
