@@ -39,6 +39,7 @@ pub async fn upsert_batch(tenant: &Tenant, interactions: &[NewInteraction]) -> R
         .iter()
         .filter(|row| contacts.contains(&row.contact_id) && seen.insert((&row.ecosystem, &row.vendor_id)))
         .collect();
+    tx.copies(rows.len()).await?;
     let before = count(&tx, &contacts).await?;
     for rows in rows.chunks(ROWS_A_STATEMENT) {
         write(&tx, rows).await?;

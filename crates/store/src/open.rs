@@ -319,6 +319,14 @@ impl Tx {
         crate::sql::Sql::new(self.backend, text)
     }
 
+    /// It writes so many rows of a copy, which can be made again.
+    pub(crate) async fn copies(&self, rows: usize) -> Result<()> {
+        if rows > postgres::FEW && self.backend == DbBackend::Postgres {
+            self.inner.execute_unprepared(postgres::PAGE).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn execute(&self, sql: crate::sql::Sql) -> Result<ExecResult> {
         Ok(self.inner.execute_raw(sql.statement()).await?)
     }

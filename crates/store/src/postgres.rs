@@ -55,9 +55,15 @@ pub(crate) async fn open(url: &str, options: &OpenOptions) -> Result<Inner> {
 /// 150 ms. So it is kept as short as PostgreSQL allows.
 const SHORT_LIST: &str = "SET gin_pending_list_limit = '64kB'";
 
-/// In the middle of a sync it may hold some 1,500 contacts, because sorting them in together costs a tenth of the time
-/// that it takes in many small parts. [`crate::contacts::settle_search`] empties it.
-pub(crate) const LONG_LIST: &str = "SET LOCAL gin_pending_list_limit = '2MB'";
+/// Up to so many rows are a change of the day, and more are a page of a sync.
+pub(crate) const FEW: usize = 20;
+
+/// What holds for the transaction of a sync's page. The search index's list may hold some 1,500 contacts, because sorting
+/// them in together costs a tenth of the time that it takes in many small parts; [`crate::contacts::settle_search`]
+/// empties it. Nobody waits for the disk: how far the sync is stands in a row that is written afterwards and waited for,
+/// so that a page which a crash takes is copied again. And a statement with thousands of values is planned once.
+pub(crate) const PAGE: &str = "SET LOCAL gin_pending_list_limit = '2MB'; SET LOCAL synchronous_commit = off; \
+                               SET LOCAL plan_cache_mode = force_generic_plan";
 
 const RESTED: Duration = Duration::from_secs(1);
 

@@ -113,6 +113,7 @@ pub async fn upsert_batch(
         }
         changed.push((row, data, hash));
     }
+    tx.copies(changed.len()).await?;
     for rows in changed.chunks(VALUES_A_STATEMENT / (table.columns.len() + 7)) {
         write(&tx, table, ecosystem, run_id, rows, now).await?;
     }

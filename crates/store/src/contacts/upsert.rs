@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
 use sea_orm::prelude::*;
-use sea_orm::{DbBackend, FromQueryResult};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,6 @@ use sqlx::{Connection, Executor};
 
 use super::strings;
 use crate::chain::canonical_json;
-use crate::postgres::LONG_LIST;
 use crate::text::{clean, clean_option, digits, folded, merged};
 use crate::{Backend, Result, Tenant, Tx, micros, nicknames, wall};
 
@@ -54,9 +53,6 @@ impl std::ops::AddAssign for Counts {
 
 /// Rows in one INSERT: 21 columns each, so that PostgreSQL and SQLite both accept it.
 const ROWS_A_STATEMENT: usize = 200;
-
-/// Up to so many are a change of the day, and more are a sync.
-const FEW: usize = 20;
 
 /// SQLite has one writer, and the record of every call waits for it: a whole page would hold it for 10 ms.
 const ROWS_A_TURN: usize = 25;
@@ -125,10 +121,7 @@ async fn upsert(
 }
 
 async fn write(tx: &Tx, ecosystem: &str, run_id: Uuid, changed: &[Changed<'_>], now: DateTime<Utc>) -> Result<()> {
-    let long_list = tx.sql(LONG_LIST);
-    if changed.len() > FEW && long_list.backend() == DbBackend::Postgres {
-        tx.execute(long_list).await?;
-    }
+    tx.copies(changed.len()).await?;
     for rows in changed.chunks(ROWS_A_STATEMENT) {
         let ids = write_contacts(tx, ecosystem, run_id, rows, now).await?;
         write_contexts(tx, rows, &ids, now).await?;
