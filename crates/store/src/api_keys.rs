@@ -13,6 +13,7 @@ use crate::{Result, StoreError, System, Tenant, micros};
 /// A key to be stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewApiKey {
+    pub id: Uuid,
     pub name: String,
     /// The first characters, so that people recognise it.
     pub prefix: String,
@@ -29,7 +30,7 @@ pub async fn create(tenant: &Tenant, key: NewApiKey, now: DateTime<Utc>) -> Resu
     let mut sql = tenant.sql(
         "INSERT INTO api_keys (id, tenant_id, name, prefix, hash, scopes, toolsets, created_at, expires_at) VALUES (",
     );
-    sql.bind(Uuid::now_v7()).push(", ").bind(tenant.id()).push(", ").bind(key.name).push(", ").bind(key.prefix);
+    sql.bind(key.id).push(", ").bind(tenant.id()).push(", ").bind(key.name).push(", ").bind(key.prefix);
     sql.push(", ").bind(key.hash).push(", ").bind_json(Some(canonical_json(&key.scopes)));
     sql.push(", ").bind_json(key.toolsets.as_ref().map(canonical_json));
     sql.push(", ").bind(micros(now)).push(", ").bind(key.expires_at.map(micros)).push(") RETURNING *");

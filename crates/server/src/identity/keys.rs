@@ -75,12 +75,12 @@ pub async fn create(
 /// Makes a key and returns it; it cannot be shown again.
 pub async fn make(app: &Arc<App>, by: &Actor, new: &NewKey) -> Result<(Uuid, String)> {
     check(app, by, new)?;
-    let key = random()?;
-    let id = insert(app, &by.tenant, &key, new).await?;
+    let (id, key) = (Uuid::now_v7(), random()?);
     let detail = json!({
         "key": id, "name": new.name, "scopes": new.scopes, "toolsets": new.toolsets, "expires_at": new.expires_at,
     });
     app.audit.event(&by.tenant, "key_created", None, by, &detail).await?;
+    insert(app, &by.tenant, (id, &key), new).await?;
     Ok((id, key))
 }
 
@@ -133,11 +133,13 @@ pub async fn revoke(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
 
 async fn end(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
     let tenant = app.store.tenant(&by.tenant);
+    let keys = api_keys::list(&tenant).await.map_err(crate::unavailable)?;
+    if !keys.iter().any(|key| key.id == id && key.revoked_at.is_none()) {
+        return Ok(false);
+    }
+    app.audit.event(&by.tenant, "key_revoked", None, by, &json!({"key": id})).await?;
     let revoked = api_keys::revoke(&tenant, id, app.clock.now()).await.map_err(crate::unavailable)?;
     app.keys.forget();
-    if revoked {
-        app.audit.event(&by.tenant, "key_revoked", None, by, &json!({"key": id})).await?;
-    }
     Ok(revoked)
 }
 
@@ -158,16 +160,14 @@ pub async fn seed(app: &Arc<App>) -> Result<()> {
     if known.is_none() {
         revoke_seeded(app).await?;
         let new = NewKey { name: SEEDED.into(), scopes: all_effects(), toolsets: None, expires_at: None };
-        match insert(app, DEFAULT_TENANT, &key, &new).await {
-            Ok(id) => {
-                app.audit
-                    .event(DEFAULT_TENANT, "key_created", None, &Actor::system(), &json!({"key": id, "name": SEEDED}))
-                    .await?
-            }
+        let id = Uuid::now_v7();
+        let detail = json!({"key": id, "name": SEEDED});
+        app.audit.event(DEFAULT_TENANT, "key_created", None, &Actor::system(), &detail).await?;
+        return match insert(app, DEFAULT_TENANT, (id, &key), &new).await {
             // Another replica that started at the same moment was first.
-            Err(e) if is_duplicate(&e) => {}
-            Err(e) => return Err(e),
-        }
+            Err(e) if is_duplicate(&e) => Ok(()),
+            inserted => inserted,
+        };
     }
     Ok(())
 }
@@ -221,8 +221,9 @@ fn make_file(app: &App) -> Result<String> {
     Ok(key)
 }
 
-async fn insert(app: &Arc<App>, tenant: &str, key: &str, new: &NewKey) -> Result<Uuid> {
+async fn insert(app: &Arc<App>, tenant: &str, (id, key): (Uuid, &str), new: &NewKey) -> Result<()> {
     let new = NewApiKey {
+        id,
         name: new.name.trim().to_owned(),
         prefix: key.chars().take(9).collect(),
         hash: digest(key),
@@ -231,8 +232,7 @@ async fn insert(app: &Arc<App>, tenant: &str, key: &str, new: &NewKey) -> Result
         expires_at: new.expires_at,
     };
     let tenant = app.store.tenant(tenant);
-    let row = api_keys::create(&tenant, new, app.clock.now()).await.map_err(crate::unavailable)?;
-    Ok(row.id)
+    api_keys::create(&tenant, new, app.clock.now()).await.map(drop).map_err(crate::unavailable)
 }
 
 fn is_valid(row: &Model, hash: &str, now: DateTime<Utc>) -> bool {

@@ -24,6 +24,7 @@ mod secrets;
 mod kill;
 mod outages;
 mod unwritable;
+mod recorded;
 mod vault;
 mod consents;
 mod several;

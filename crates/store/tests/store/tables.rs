@@ -42,6 +42,7 @@ pub(crate) fn schedule(name: &str) -> NewSchedule {
 pub(crate) fn key(hash: &str) -> NewApiKey {
     let scopes = json!({ "tools": "*" });
     NewApiKey {
+        id: Uuid::now_v7(),
         name: "laptop".into(),
         prefix: "emcp_ab".into(),
         hash: hash.into(),
