@@ -139,11 +139,14 @@ pub struct Filled {
 pub async fn use_link(app: &Arc<App>, token: &str, filled: Filled) -> Result<Uuid> {
     let gone = || Error::not_found("this link is not good any more; ask for a new one");
     let purpose = purpose(app, token).await?.ok_or_else(gone)?;
-    let (email, first) = match &purpose {
-        Purpose::Password(person) => (person.email.clone(), None),
-        Purpose::FirstOwner(_) => {
-            let (email, name) = (address(&filled.email)?, named(&filled.name)?);
-            (email.clone(), Some((email, name)))
+    let (tenant, email, first) = match &purpose {
+        Purpose::Password(person) => (app.store.tenant(&person.tenant_id), person.email.clone(), None),
+        Purpose::FirstOwner(tenant) => {
+            let (tenant, email, name) = (app.store.tenant(tenant), address(&filled.email)?, named(&filled.name)?);
+            if !may_be_first(&tenant, &email).await? {
+                return Err(gone());
+            }
+            (tenant, email.clone(), Some((email, name)))
         }
     };
     let hash = app.passwords.hash(&filled.password, &email).await?;
@@ -154,19 +157,33 @@ pub async fn use_link(app: &Arc<App>, token: &str, filled: Filled) -> Result<Uui
         role: Role::Owner.as_str().into(),
         password_hash: Some(hash.clone()),
     });
-    let tenant = match &purpose {
-        Purpose::Password(person) => app.store.tenant(&person.tenant_id),
-        Purpose::FirstOwner(tenant) => app.store.tenant(tenant),
-    };
+    record_use(app, &tenant, &purpose, first.as_ref()).await?;
     let used = rows::use_link(&tenant, &tokens::digest(token), &hash, first.as_ref(), app.clock.now()).await;
     let id = used.map_err(crate::unavailable)?.ok_or_else(gone)?;
     if let Some(oauth) = &app.oauth {
         oauth.look_again();
     }
-    let person = rows::get(&tenant, id).await.map_err(crate::unavailable)?.ok_or_else(|| missing(id))?;
-    let event = if first.is_some() { "first_owner_made" } else { "password_set" };
-    app.audit.event(tenant.id(), event, None, &actor(&person), &json!({"person": id, "email": email})).await?;
     Ok(id)
+}
+
+/// Whether a link still makes the first owner, and this address is free for it.
+async fn may_be_first(tenant: &store::Tenant, email: &str) -> Result<bool> {
+    let there = rows::list(tenant).await.map_err(crate::unavailable)?;
+    let owns = |one: &Person| one.role == rows::OWNER && one.disabled_at.is_none() && one.password_hash.is_some();
+    Ok(!there.iter().any(|one| owns(one) || one.email == email))
+}
+
+/// In the name of who is behind the link.
+async fn record_use(app: &App, tenant: &store::Tenant, purpose: &Purpose, first: Option<&NewPerson>) -> Result<()> {
+    let (event, by, id, email) = match (purpose, first) {
+        (Purpose::Password(person), _) => ("password_set", actor(person), person.id, &person.email),
+        (Purpose::FirstOwner(_), Some(new)) => {
+            let by = Actor::person(&new.id.to_string(), &new.name, tenant.id(), Role::Owner);
+            ("first_owner_made", by, new.id, &new.email)
+        }
+        (Purpose::FirstOwner(_), None) => return Ok(()),
+    };
+    app.audit.event(tenant.id(), event, None, &by, &json!({"person": id, "email": email})).await
 }
 
 async fn link(app: &Arc<App>, tenant: &store::Tenant, person: Option<Uuid>) -> Result<String> {

@@ -1,9 +1,11 @@
 //! A change is on record before it is in force: where the record cannot be written, nothing has changed.
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
+use server::actor::{Actor, Role};
+use server::identity::people;
 
-use crate::identity::owner;
+use crate::identity::{PASSWORD, owner, person};
 use crate::support::{TestServer, on_both};
 
 /// How many records of this kind there are.
@@ -40,5 +42,47 @@ async fn what_there_is_not_to_end_leaves_no_record() {
         assert_eq!(owner.send(Method::DELETE, &path, json!({})).await.0, status);
         assert_eq!(records(&server, "key_revoked").await, 1);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_link_is_used_with_a_record_alone() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let first = people::setup_link(server.app(), "default").await.unwrap().unwrap();
+            server.app().audit.close().await;
+            let form = [("email", "a@shop.example"), ("name", "A"), ("password", PASSWORD)];
+            let page = server.http.post(server.url(&first)).form(&form).send().await.unwrap();
+            assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(people::list(server.app(), &Actor::terminal()).await.unwrap().is_empty());
+            assert_eq!(server.http.get(server.url(&first)).send().await.unwrap().status(), 200, "it is still good");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_is_set_with_a_record_alone() {
+    let server = TestServer::sqlite().await;
+    let by = Actor::terminal();
+    let (_, link) = people::invite(server.app(), &by, "a@shop.example", "A", Role::Viewer).await.unwrap();
+    server.app().audit.close().await;
+    let page = server.http.post(server.url(&link)).form(&[("password", PASSWORD)]).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(people::list(server.app(), &by).await.unwrap()[0].password_hash.is_none());
+    server.stop().await;
+}
+
+/// Whoever has become an owner otherwise meanwhile: the link makes nobody, and nothing says that it did.
+#[tokio::test]
+async fn a_first_link_that_comes_late_leaves_no_record() {
+    let server = TestServer::sqlite().await;
+    let first = people::setup_link(server.app(), "default").await.unwrap().unwrap();
+    person(&server, "owner@shop.example", Role::Owner).await;
+    let form = [("email", "a@shop.example"), ("name", "A"), ("password", PASSWORD)];
+    let page = server.http.post(server.url(&first)).form(&form).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::NOT_FOUND);
+    assert_eq!((records(&server, "first_owner_made").await, records(&server, "password_set").await), (0, 1));
     server.stop().await;
 }
