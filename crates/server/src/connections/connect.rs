@@ -231,10 +231,11 @@ pub async fn disconnect(app: &App, by: &Actor, which: impl Into<Which>) -> Resul
         )));
     }
     let ecosystem = connected.connector.id;
-    let revoked = revoke(&connected).await;
     let tenant = connections.tenant();
-    let detail = json!({"ecosystem": ecosystem, "connection": connected.name, "revoked_at_vendor": revoked.is_ok()});
+    let detail = json!({"ecosystem": ecosystem, "connection": connected.name});
     app.audit.event(tenant.id(), "disconnected", None, by, &detail).await?;
+    // What the vendor says to it stands among the requests to vendors.
+    let revoked = revoke(&connected).await;
     rows::remove(tenant, connected.place()).await.map_err(crate::unavailable)?;
     connections.reload(ecosystem).await?;
     settle(app, &connections).await?;

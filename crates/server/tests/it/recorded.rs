@@ -3,9 +3,11 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use server::actor::{Actor, Role};
+use server::connections::{disconnect, test};
 use server::identity::people;
 
 use crate::identity::{PASSWORD, owner, person};
+use crate::oauth::{beside, connected, vendor};
 use crate::support::{TestServer, on_both};
 
 /// How many records of this kind there are.
@@ -84,5 +86,18 @@ async fn a_first_link_that_comes_late_leaves_no_record() {
     let page = server.http.post(server.url(&first)).form(&form).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::NOT_FOUND);
     assert_eq!((records(&server, "first_owner_made").await, records(&server, "password_set").await), (0, 1));
+    server.stop().await;
+}
+
+/// The vendor is not told to forget the tokens either.
+#[tokio::test]
+async fn an_account_is_disconnected_with_a_record_alone() {
+    let vendor = vendor().await;
+    let (server, account) = beside(&vendor, None, |_| {}).await;
+    connected(&server, &account).await;
+    let app = server.app();
+    app.audit.close().await;
+    disconnect(app, &Actor::terminal(), "quickbooks").await.unwrap_err();
+    test(app, app.connections.own(), "quickbooks").await.unwrap();
     server.stop().await;
 }
