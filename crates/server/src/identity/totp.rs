@@ -1,9 +1,11 @@
 //! The second factor: codes of an authenticator app (RFC 6238), each good once. The secret is sealed in the vault.
 
 use sdk::{Error, Result};
+use serde_json::json;
 use store::people::{self as rows, Person, Totp as Kept};
 use totp_rs::{Builder, Totp};
 
+use super::people::actor;
 use super::proof;
 use crate::app::App;
 
@@ -15,6 +17,7 @@ pub async fn begin(app: &App, person: &Person, password: &str) -> Result<String>
         return Err(Error::conflict("there is a second factor already; remove it first"));
     }
     let secret = crate::random::bytes::<20>()?;
+    record(app, person, "second_factor_begun").await?;
     keep(app, person, &secret).await?;
     let issuer = app.config.server.brand.replace(':', " ");
     let builder = Builder::new().with_secret(secret).with_account_name(person.email.clone()).with_issuer(Some(issuer));
@@ -47,8 +50,16 @@ pub(super) async fn verify(app: &App, person: &Person, code: &str) -> Result<boo
 /// The first right code: from now on it is asked for.
 pub async fn confirm(app: &App, person: &Person, code: &str) -> Result<()> {
     proof::code(app, person, code).await?;
+    if person.totp_since.is_some() {
+        return Ok(());
+    }
+    record(app, person, "second_factor_confirmed").await?;
     let (tenant, now) = (app.store.tenant(&person.tenant_id), app.clock.now());
     rows::confirm_totp(&tenant, person.id, now).await.map_err(crate::unavailable)
+}
+
+async fn record(app: &App, person: &Person, event: &str) -> Result<()> {
+    app.audit.event(&person.tenant_id, event, None, &actor(person), &json!({"person": person.id})).await
 }
 
 fn place(person: &Person) -> String {

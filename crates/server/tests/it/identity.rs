@@ -299,7 +299,7 @@ async fn a_second_factor_is_asked_for_and_each_code_is_good_once() {
 
 /// Begins a second factor and gives its codes. Those of the step before, of this one and of the next are taken, each once
 /// and in their order.
-async fn authenticator(server: &TestServer, person: &Browser<'_>) -> impl Fn(i64) -> String {
+pub async fn authenticator(server: &TestServer, person: &Browser<'_>) -> impl Fn(i64) -> String {
     let password = json!({"password": PASSWORD});
     let (_, begun) = person.send(Method::POST, "/api/v1/session/second-factor", password).await;
     let address = url::Url::parse(begun["otpauth"].as_str().unwrap()).unwrap();

@@ -6,7 +6,7 @@ use server::actor::{Actor, Role};
 use server::connections::{disconnect, test};
 use server::identity::people;
 
-use crate::identity::{PASSWORD, owner, person};
+use crate::identity::{self, PASSWORD, owner, person};
 use crate::oauth::{beside, connected, vendor};
 use crate::support::{TestServer, on_both};
 
@@ -100,4 +100,33 @@ async fn an_account_is_disconnected_with_a_record_alone() {
     disconnect(app, &Actor::terminal(), "quickbooks").await.unwrap_err();
     test(app, app.connections.own(), "quickbooks").await.unwrap();
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_factor_begins_and_is_in_force_on_record() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let (begin, confirm) = ("/api/v1/session/second-factor", "/api/v1/session/second-factor/confirm");
+            let owner = owner(&server).await;
+            let code = identity::authenticator(&server, &owner).await;
+            assert_eq!(records(&server, "second_factor_begun").await, 1);
+            assert_eq!(owner.send(Method::POST, confirm, json!({"code": "000000"})).await.0, 403);
+            assert_eq!(records(&server, "second_factor_confirmed").await, 0);
+            for step in [-1, 0] {
+                assert_eq!(owner.send(Method::POST, confirm, json!({"code": code(step)})).await.0, 204);
+                assert_eq!(records(&server, "second_factor_confirmed").await, 1, "the second changes nothing");
+            }
+
+            let other = person(&server, "other@shop.example", Role::Viewer).await;
+            let code = identity::authenticator(&server, &other).await;
+            server.app().audit.close().await;
+            assert_eq!(other.send(Method::POST, confirm, json!({"code": code(0)})).await.0, 503);
+            assert_eq!(other.send(Method::POST, begin, json!({"password": PASSWORD})).await.0, 503);
+            let people = people::list(server.app(), &Actor::terminal()).await.unwrap();
+            let other = people.iter().find(|one| one.email == "other@shop.example").unwrap();
+            assert!(other.totp_since.is_none(), "it is not in force");
+        },
+    )
+    .await;
 }
