@@ -262,7 +262,10 @@ pub async fn decide_as_seen(
     };
     tx.commit().await.map_err(crate::unavailable)?;
     let event = if is_final { "approval_decided" } else { "approval_vote" };
-    app.audit.event(&by.tenant, event, None, by, &detail).await?;
+    if let Err(error) = app.audit.event(&by.tenant, event, None, by, &detail).await {
+        // It is decided, and the verdict is on record: who decided must not be told that nothing was done.
+        tracing::warn!(%error, approval = %id, event, "what came of a verdict could not be recorded");
+    }
     if let Some(refused) = refused {
         decisions::settle(app, &by.tenant, &refused, "rejected").await;
     }

@@ -6,6 +6,7 @@ use server::actor::{Actor, Role};
 use server::connections::{disconnect, test};
 use server::identity::people;
 
+use crate::approvals::settled;
 use crate::identity::{self, PASSWORD, owner, person};
 use crate::oauth::{beside, connected, vendor};
 use crate::support::{TestServer, on_both};
@@ -129,4 +130,24 @@ async fn a_second_factor_begins_and_is_in_force_on_record() {
         },
     )
     .await;
+}
+
+/// The verdict is on record and the call is carried out; who decided is not told that nothing was done.
+#[tokio::test]
+async fn a_decision_that_was_taken_is_answered_as_taken() {
+    let server = TestServer::sqlite().await;
+    let contacts = server.data("gohighlevel.read_contacts", json!({"limit": 1})).await;
+    let tags = json!({"contact_id": contacts["contacts"][0]["id"], "tags": ["vip"]});
+    let (_, asked) = server.run("gohighlevel.add_tags", tags).await;
+    let id = asked["data"]["approval_id"].as_str().unwrap();
+    let refusal = "CREATE TRIGGER refusal BEFORE INSERT ON audit_events WHEN NEW.event = 'approval_decided' \
+                   BEGIN SELECT RAISE(ABORT, 'not this one'); END";
+    store::testing::tamper(&server.app().store, refusal).await.unwrap();
+    let owner = owner(&server).await;
+    let path = format!("/api/v1/approvals/{id}/decision");
+    let (status, decided) = owner.send(Method::POST, &path, json!({"decision": "approve"})).await;
+    assert_eq!(status, 200, "{decided}");
+    assert_eq!((records(&server, "approval_verdict").await, records(&server, "approval_decided").await), (1, 0));
+    assert_eq!(settled(&server, id.parse().unwrap()).await["state"], "executed");
+    server.stop().await;
 }
