@@ -62,6 +62,14 @@ pub async fn revoke(tenant: &Tenant, id: Uuid, now: DateTime<Utc>) -> Result<boo
     Ok(tenant.write().execute_raw(sql.statement()).await?.rows_affected() > 0)
 }
 
+/// Makes a revoked key good again.
+pub async fn restore(tenant: &Tenant, id: Uuid) -> Result<()> {
+    let mut sql = tenant.sql("UPDATE api_keys SET revoked_at = NULL WHERE tenant_id = ");
+    sql.bind(tenant.id()).push(" AND id = ").bind(id);
+    tenant.write().execute_raw(sql.statement()).await?;
+    Ok(())
+}
+
 /// Notes that a key was used, at most once a minute, so that busy keys do not write at every call.
 pub async fn touch(tenant: &Tenant, id: Uuid, now: DateTime<Utc>) -> Result<()> {
     let mut sql = tenant.sql("UPDATE api_keys SET last_used_at = ");

@@ -99,6 +99,9 @@ fn check(app: &App, by: &Actor, new: &NewKey) -> Result<()> {
     if !(1..=100).contains(&new.name.trim().chars().count()) {
         return Err(Error::invalid_input("name: 1 to 100 letters"));
     }
+    if new.name.trim() == SEEDED {
+        return Err(Error::invalid_input(format!("name: `{SEEDED}` is the one of MCP_API_KEY, which a start may end")));
+    }
     if new.scopes.is_empty() || new.scopes.contains(&Scope::Manage) {
         return Err(Error::invalid_input("scopes: one or more of read, write, destroy, approve"));
     }
@@ -144,7 +147,7 @@ async fn end(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
 }
 
 /// Sees to it that there is a key: the one in `MCP_API_KEY`, or one that is made and kept beside
-/// the embedded database.
+/// the embedded database. It takes the place of the one before.
 pub async fn seed(app: &Arc<App>) -> Result<()> {
     let key = match app.config.secrets.get("MCP_API_KEY") {
         Some(key) => key.expose_secret().to_owned(),
@@ -157,31 +160,68 @@ pub async fn seed(app: &Arc<App>) -> Result<()> {
         return Err(Error::invalid_input("MCP_API_KEY is too short; use 16 characters or more"));
     }
     let known = api_keys::by_hash(&app.store.system(), &digest(&key)).await.map_err(crate::unavailable)?;
-    if known.is_none() {
-        revoke_seeded(app).await?;
-        let new = NewKey { name: SEEDED.into(), scopes: all_effects(), toolsets: None, expires_at: None };
-        let id = Uuid::now_v7();
-        let detail = json!({"key": id, "name": SEEDED});
-        app.audit.event(DEFAULT_TENANT, "key_created", None, &Actor::system(), &detail).await?;
-        return match insert(app, DEFAULT_TENANT, (id, &key), &new).await {
-            // Another replica that started at the same moment was first.
-            Err(e) if is_duplicate(&e) => Ok(()),
-            inserted => inserted,
-        };
+    revoke_other_seeded(app, &digest(&key)).await?;
+    match known {
+        None => plant(app, &key).await,
+        Some(row) if row.revoked_at.is_some() => restore(app, &row).await,
+        Some(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// The name of the key that the installation starts with.
 const SEEDED: &str = "first key";
 
 /// A new first key ends the ones before: changing `MCP_API_KEY` is how a leaked one is rotated.
-async fn revoke_seeded(app: &Arc<App>) -> Result<()> {
+async fn revoke_other_seeded(app: &Arc<App>, hash: &str) -> Result<()> {
     let keys = api_keys::list(&app.store.tenant(DEFAULT_TENANT)).await.map_err(crate::unavailable)?;
-    for key in keys.iter().filter(|key| key.name == SEEDED && key.revoked_at.is_none()) {
+    for key in keys.iter().filter(|key| key.name == SEEDED && key.revoked_at.is_none() && key.hash != hash) {
         end(app, &Actor::system(), key.id).await?;
     }
     Ok(())
+}
+
+async fn plant(app: &Arc<App>, key: &str) -> Result<()> {
+    let new = NewKey { name: SEEDED.into(), scopes: all_effects(), toolsets: None, expires_at: None };
+    let id = Uuid::now_v7();
+    let detail = json!({"key": id, "name": SEEDED});
+    app.audit.event(DEFAULT_TENANT, "key_created", None, &Actor::system(), &detail).await?;
+    match insert(app, DEFAULT_TENANT, (id, key), &new).await {
+        // Another replica that started at the same moment was first.
+        Err(e) if is_duplicate(&e) => Ok(()),
+        inserted => inserted,
+    }
+}
+
+/// A key that gave way to another one and is named again is good again. One that somebody ended stays so.
+async fn restore(app: &Arc<App>, row: &Model) -> Result<()> {
+    if !gave_way(app, row).await? {
+        tracing::warn!(
+            key = %row.prefix,
+            "the first key was revoked and stays so; to have one, set MCP_API_KEY to another, or empty it and remove {}",
+            file(app).display()
+        );
+        return Ok(());
+    }
+    let detail = json!({"key": row.id, "name": row.name});
+    app.audit.event(&row.tenant_id, "key_restored", None, &Actor::system(), &detail).await?;
+    api_keys::restore(&app.store.tenant(&row.tenant_id), row.id).await.map_err(crate::unavailable)?;
+    app.keys.forget();
+    Ok(())
+}
+
+/// Whether the server ended it by itself, as the record says. Where no record is left, somebody may have.
+async fn gave_way(app: &App, row: &Model) -> Result<bool> {
+    let (tenant, id) = (app.store.tenant(&row.tenant_id), json!(row.id));
+    let mut cursor = None;
+    loop {
+        let page = store::audit::events(&tenant, Some("key_revoked"), 200, cursor.as_deref()).await;
+        let page = page.map_err(crate::unavailable)?;
+        if let Some(end) = page.rows.iter().find(|event| event.detail["key"] == id) {
+            return Ok(end.actor["kind"] == json!(ActorKind::System));
+        }
+        let Some(next) = page.next else { return Ok(false) };
+        cursor = Some(next);
+    }
 }
 
 fn is_duplicate(error: &Error) -> bool {

@@ -8,7 +8,7 @@ use server::identity::keys::{self, NewKey};
 
 use crate::identity::{owner, person};
 use crate::letting_in::rpc;
-use crate::support::{TestServer, on_both};
+use crate::support::{KEY, TestServer, on_both};
 
 async fn key(server: &TestServer, toolsets: &[&str], scopes: &[Scope]) -> String {
     let toolsets = Some(toolsets.iter().map(|name| (*name).to_owned()).collect());
@@ -169,6 +169,7 @@ async fn keys_are_made_and_ended_by_those_who_manage() {
             assert_eq!((&shown["toolsets"], &shown["scopes"]), (&json!(["quickbooks"]), &json!(["read"])));
             for wrong in [
                 json!({"name": "", "scopes": ["read"]}),
+                json!({"name": " first key ", "scopes": ["read"]}),
                 json!({"name": "x", "scopes": []}),
                 json!({"name": "x", "scopes": ["manage"]}),
                 json!({"name": "x", "scopes": ["everything"]}),
@@ -191,14 +192,9 @@ async fn keys_are_made_and_ended_by_those_who_manage() {
 /// What the server does by itself stands in nobody's name, such as the first key and its end when another takes its place.
 #[tokio::test]
 async fn nobody_is_on_record_for_what_the_server_does_by_itself() {
-    let first = TestServer::sqlite().await;
-    let folder = first.folder;
-    first.server.stop().await;
-    let changed = TestServer::start(None, |config| {
-        config.server.data_dir = folder.path().to_owned();
-        config.secrets.insert("MCP_API_KEY".into(), "another-key-0123456789abcdef".to_owned().into());
-    })
-    .await;
+    let folder = tempfile::tempdir().unwrap();
+    started(folder.path(), KEY).await.stop().await;
+    let changed = started(folder.path(), OTHER).await;
     let tenant = changed.app().store.tenant("default");
     for (event, count) in [("key_created", 2), ("key_revoked", 1)] {
         let found = store::audit::events(&tenant, Some(event), 9, None).await.unwrap().rows;
@@ -206,4 +202,55 @@ async fn nobody_is_on_record_for_what_the_server_does_by_itself() {
         assert!(found.iter().all(|row| row.actor["kind"] == "system" && row.actor["role"].is_null()), "{found:?}");
     }
     changed.stop().await;
+}
+
+const OTHER: &str = "another-key-0123456789abcdef";
+
+/// A server on the database in this folder, with this `MCP_API_KEY`.
+async fn started(folder: &std::path::Path, key: &str) -> TestServer {
+    TestServer::start(None, |config| {
+        config.server.data_dir = folder.to_owned();
+        config.secrets.insert("MCP_API_KEY".into(), key.to_owned().into());
+    })
+    .await
+}
+
+async fn opens(server: &TestServer, key: &str) -> StatusCode {
+    server.http.get(server.url("/mcp/tools")).bearer_auth(key).send().await.unwrap().status()
+}
+
+/// Also where it goes back to one that was there before.
+#[tokio::test]
+async fn the_key_that_is_configured_is_good_and_the_one_before_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    for (named, before) in [(KEY, OTHER), (OTHER, KEY), (KEY, OTHER), (KEY, OTHER), (OTHER, KEY)] {
+        let server = started(folder.path(), named).await;
+        assert_eq!(opens(&server, named).await, StatusCode::OK, "{named}");
+        assert_eq!(opens(&server, before).await, StatusCode::UNAUTHORIZED, "{before}");
+        server.stop().await;
+    }
+    let server = started(folder.path(), OTHER).await;
+    let tenant = server.app().store.tenant("default");
+    for (event, count) in [("key_created", 2), ("key_revoked", 3), ("key_restored", 2)] {
+        assert_eq!(store::audit::events(&tenant, Some(event), 9, None).await.unwrap().rows.len(), count, "{event}");
+    }
+    server.stop().await;
+}
+
+/// What a person has ended does not come back with a start, also not by way of another key.
+#[tokio::test]
+async fn a_first_key_that_a_person_ended_stays_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = started(folder.path(), KEY).await;
+    let owner = owner(&server).await;
+    let (_, list) = owner.send(Method::GET, "/api/v1/keys", json!({})).await;
+    let path = format!("/api/v1/keys/{}", list["keys"][0]["id"].as_str().unwrap());
+    assert_eq!(owner.send(Method::DELETE, &path, json!({})).await.0, 204);
+    server.stop().await;
+    for (named, status) in [(KEY, 401), (OTHER, 200), (KEY, 401)] {
+        let server = started(folder.path(), named).await;
+        assert_eq!(opens(&server, named).await, status, "{named}");
+        assert_eq!(opens(&server, KEY).await, StatusCode::UNAUTHORIZED);
+        server.stop().await;
+    }
 }
