@@ -149,7 +149,7 @@ E2E_URL=$(sed -n 's/^ *URL *//p' "$work/server.out")
 E2E_KEY=$(sed -n 's/^ *API key *//p' "$work/server.out")
 # The first copy of the business, so that the brain has something to answer with.
 for _ in $(seq 150); do
-    node -e 'fetch(process.argv[1] + "/health").then((r) => r.json()).then((h) => process.exit(h.sync.last_success ? 0 : 1))' "$E2E_URL" && break
+    node -e 'fetch(process.argv[1] + "/health", {headers: {"x-api-key": process.argv[2]}}).then((r) => r.json()).then((h) => process.exit(h.sync.last_success ? 0 : 1))' "$E2E_URL" "$E2E_KEY" && break
     sleep 0.4
 done
 export E2E_URL E2E_KEY E2E_STDIO_DATA=$work/stdio

@@ -50,13 +50,13 @@ pub fn router(app: &Arc<App>) -> Router {
 
 /// The routes of the listener that takes keys alone: without those where people sign in and let clients in.
 pub fn key_only_router(app: &Arc<App>) -> Router {
-    let (open, keyed) = (open(), keyed(app, mcp::http(app)));
+    let (open, keyed) = (open(app), keyed(app, mcp::http(app)));
     guarded(app, open.merge(keyed)).layer(from_fn(guard::keys_alone))
 }
 
 /// The same with another `/mcp`.
 pub(crate) fn around(app: &Arc<App>, mcp: Router<Arc<App>>) -> Router {
-    guarded(app, open().merge(letting_in()).merge(keyed(app, mcp)))
+    guarded(app, open(app).merge(letting_in()).merge(keyed(app, mcp)))
 }
 
 /// Where people sign in and let AI clients in, and what those discover and exchange.
@@ -78,11 +78,13 @@ fn letting_in() -> Router<Arc<App>> {
 }
 
 /// What is open to everybody.
-fn open() -> Router<Arc<App>> {
+fn open(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
+        .route("/health", get(health::show))
+        .route_layer(from_fn_with_state(app.clone(), guard::limit_rate))
+        .route_layer(from_fn_with_state(app.clone(), guard::recognise))
         .route("/", get(home::show))
         .route("/api/v1/openapi.json", get(document::show))
-        .route("/health", get(health::show))
         .route("/metrics", get(health::metrics))
         .route("/webhooks/{ecosystem}", post(webhooks::receive))
 }

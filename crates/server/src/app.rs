@@ -28,7 +28,7 @@ use crate::runs::Runs;
 use crate::tenants::{self, Tenants};
 use crate::tools::Catalogue;
 use crate::vault::Vault;
-use crate::{approvals, brain, connections, containment, decisions, housekeeping, sync, system, webhooks};
+use crate::{approvals, brain, connections, containment, decisions, health, housekeeping, sync, system, webhooks};
 
 /// A running installation.
 pub struct App {
@@ -61,6 +61,7 @@ pub struct App {
     pub trusted: Trusted,
     pub proxies: Proxies,
     pub metrics: PrometheusHandle,
+    pub pulse: health::Pulse,
     /// Calls that are running; a shutdown waits for them.
     pub running: TaskTracker,
     pub shutdown: CancellationToken,
@@ -121,6 +122,7 @@ impl App {
             passwords: Passwords::default(),
             oauth,
             vault,
+            pulse: health::Pulse::default(),
             running: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             clock: parts.clock,

@@ -1,12 +1,15 @@
 //! Whether the installation can do its work, in words and in one bit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
+use store::Store;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
 use crate::connections::{Connections, Description};
 
@@ -40,25 +43,63 @@ pub struct SyncState {
     pub every_minutes: u32,
 }
 
+/// What everybody may know: whether calls can be answered and recorded.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Readiness {
+    /// `ok`, or `unavailable` when calls cannot be recorded.
+    pub status: String,
+    pub ready: bool,
+    pub version: String,
+}
+
+/// For this long the database is taken to be as it was found.
+const LATELY: Duration = Duration::from_secs(1);
+
+/// Whether the database answered lately. However often strangers ask, it is asked once.
+#[derive(Default)]
+pub struct Pulse(Mutex<Option<(bool, Instant)>>);
+
+impl Pulse {
+    async fn beats(&self, store: &Store) -> bool {
+        // Held while it is asked: who comes meanwhile waits for the same answer.
+        let mut last = self.0.lock().await;
+        if let Some((beats, at)) = *last
+            && at.elapsed() < LATELY
+        {
+            return beats;
+        }
+        let beats = store.ping().await.is_ok();
+        *last = Some((beats, Instant::now()));
+        beats
+    }
+}
+
+/// The answer to a stranger, which names nothing and costs next to nothing.
+pub async fn readiness(app: &App) -> Readiness {
+    let works = app.audit.trouble().is_none() && app.pulse.beats(&app.store).await;
+    in_words(works && !app.shutdown.is_cancelled())
+}
+
+fn in_words(ready: bool) -> Readiness {
+    let status = if ready { "ok" } else { "unavailable" }.into();
+    Readiness { status, ready, version: env!("CARGO_PKG_VERSION").into() }
+}
+
 /// Asks each part; the connections and the sync are those of one tenant.
 pub async fn report(app: &Arc<App>, connections: &Connections) -> Report {
     let database = match app.store.ping().await {
         Ok(()) => Part { ok: true, detail: app.store.place().to_owned() },
         Err(e) => Part { ok: false, detail: e.to_string() },
     };
-    if app.audit.trouble().is_some() {
-        // Where no call comes because we are not ready, this is how we find out that we are again.
-        let _ = app.audit.event(DEFAULT_TENANT, "probe", None, &Actor::system(), &serde_json::Value::Null).await;
-    }
     let audit = match app.audit.trouble() {
         None => Part { ok: true, detail: "records are committed before answers leave".into() },
         Some(trouble) => Part { ok: false, detail: trouble },
     };
-    let ready = database.ok && audit.ok && !app.shutdown.is_cancelled();
+    let Readiness { status, ready, version } = in_words(database.ok && audit.ok && !app.shutdown.is_cancelled());
     Report {
-        status: if ready { "ok" } else { "unavailable" }.into(),
+        status,
         ready,
-        version: env!("CARGO_PKG_VERSION").into(),
+        version,
         database,
         audit,
         sync: sync_state(app, connections).await,

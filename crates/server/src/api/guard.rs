@@ -212,6 +212,19 @@ pub async fn caller(app: &Arc<App>, headers: &HeaderMap) -> Option<Actor> {
     verified(app, keys::verify(app, presented(headers)?).await).await.ok().flatten()
 }
 
+/// Finds out who calls, by key or session, where strangers are welcome too.
+pub async fn recognise(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let known = match (presented(headers), cookie::read(&app, headers)) {
+        (None, Some(value)) => verified(&app, sessions::verify(&app, value, false, None).await).await.ok().flatten(),
+        _ => caller(&app, headers).await,
+    };
+    if let Some(actor) = known {
+        request.extensions_mut().insert(actor);
+    }
+    next.run(request).await
+}
+
 /// What only those who manage the business may do, whatever it is.
 pub async fn refuse_others(request: Request, next: Next) -> Response {
     if request.extensions().get::<Actor>().is_some_and(|actor| actor.may(Scope::Manage)) {

@@ -1,25 +1,26 @@
-//! `GET /health` with readiness detail, and `GET /metrics` for Prometheus.
+//! `GET /health`, with detail for who is known, and `GET /metrics` for Prometheus.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::{Extension, Json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Problem;
 use super::document::{Operation, get};
+use crate::actor::Actor;
 use crate::app::App;
-use crate::health;
+use crate::health::{self, Readiness, Report};
 
 pub fn described() -> Vec<Operation> {
+    let health =
+        "Whether calls can be answered and recorded; with a key or a session also what works and what does not.";
     vec![
-        get("/health", "showHealth", "Whether calls can be answered and recorded.")
-            .open()
-            .answers::<health::Report>(200)
-            .answers::<health::Report>(503),
+        get("/health", "showHealth", health).open().answers::<Health>(200).answers::<Health>(503).refuses(&[429]),
         get("/metrics", "showMetrics", "Metrics for Prometheus; from another machine with a key.")
             .open()
             .texts(200)
@@ -27,11 +28,34 @@ pub fn described() -> Vec<Operation> {
     ]
 }
 
+/// What a caller is told.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Health {
+    /// With a key or a session.
+    Known(Box<Report>),
+    Stranger(Readiness),
+}
+
 /// 200 when calls can be answered and recorded, 503 when not.
-pub async fn show(State(app): State<Arc<App>>) -> Response {
-    let report = health::report(&app, app.connections.own()).await;
-    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!(report))).into_response()
+pub async fn show(State(app): State<Arc<App>>, caller: Option<Extension<Actor>>) -> Response {
+    let health = told(&app, caller.as_deref()).await;
+    let ready = match &health {
+        Health::Known(report) => report.ready,
+        Health::Stranger(readiness) => readiness.ready,
+    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health)).into_response()
+}
+
+/// Accounts and addresses are for those alone who may ask the tool `system.health`, and are those of their business.
+async fn told(app: &Arc<App>, caller: Option<&Actor>) -> Health {
+    if let Some(actor) = caller.filter(|actor| actor.reaches_tool("system.health"))
+        && let Ok(connections) = app.connections.of(app, &actor.tenant).await
+    {
+        return Health::Known(Box::new(health::report(app, &connections).await));
+    }
+    Health::Stranger(health::readiness(app).await)
 }
 
 /// Open to the machine itself; a scraper elsewhere needs a key, because tool names tell about a business.

@@ -4,8 +4,9 @@ use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 use server::actor::{Actor, Scope};
-use server::identity::keys;
+use server::identity::keys::{self, NewKey};
 
+use crate::identity::owner;
 use crate::support::{KEY, TestServer, on_both};
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -200,7 +201,8 @@ async fn a_caller_who_asks_too_often_is_told_when_to_come_back() {
 #[tokio::test]
 async fn health_says_what_works_and_metrics_count_the_calls() {
     let server = TestServer::sqlite().await;
-    let health: Value = server.http.get(server.url("/health")).send().await.unwrap().json().await.unwrap();
+    let health = server.http.get(server.url("/health")).bearer_auth(KEY).send().await.unwrap();
+    let health: Value = health.json().await.unwrap();
     assert_eq!((&health["status"], &health["ready"]), (&json!("ok"), &json!(true)));
     assert_eq!(health["connections"][0]["source"], "sample");
     let metrics = server.http.get(server.url("/metrics")).send().await.unwrap();
@@ -209,4 +211,42 @@ async fn health_says_what_works_and_metrics_count_the_calls() {
         server.http.get(server.url("/metrics")).header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
     assert_eq!(elsewhere.status(), 401);
     server.stop().await;
+}
+
+/// Whose accounts they are, where the database is and what is wrong is for those who may ask the tool.
+#[tokio::test]
+async fn a_stranger_learns_of_health_whether_and_not_what() {
+    on_both(
+        |_| {},
+        |server| async move {
+            let owner = owner(&server).await;
+            let some = |toolset: &str| NewKey {
+                name: "some".into(),
+                scopes: vec![Scope::Approve],
+                toolsets: Some(vec![toolset.to_owned()]),
+                expires_at: None,
+            };
+            let by = Actor::terminal();
+            let (_, watching) = keys::make(server.app(), &by, &some("system")).await.unwrap();
+            let (_, elsewhere) = keys::make(server.app(), &by, &some("quickbooks")).await.unwrap();
+            let get = || server.http.get(server.url("/health"));
+            let read = async |request: reqwest::RequestBuilder| -> Value {
+                let answer = request.send().await.unwrap();
+                assert_eq!(answer.status(), 200);
+                answer.json().await.unwrap()
+            };
+            let cookie = |value: &str| get().header("cookie", value);
+            for known in [get().bearer_auth(KEY), get().header("x-api-key", &watching), cookie(&owner.cookie)] {
+                let told = read(known).await;
+                assert_eq!(told["database"]["detail"], server.app().store.place(), "{told}");
+                assert!(told["connections"].to_string().contains("GoHighLevel"), "{told}");
+            }
+            let nobody = owner.cookie.replace('=', "=x");
+            for stranger in [get(), get().bearer_auth("wrong"), get().bearer_auth(&elsewhere), cookie(&nobody)] {
+                let told = read(stranger).await;
+                assert_eq!(told, json!({"status": "ok", "ready": true, "version": env!("CARGO_PKG_VERSION")}));
+            }
+        },
+    )
+    .await;
 }

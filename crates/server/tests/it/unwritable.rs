@@ -44,6 +44,20 @@ async fn is_refused(server: &TestServer, contact: &str) {
     assert!(body["detail"].as_str().unwrap().contains("audit"), "{body}");
 }
 
+/// What a load balancer sees.
+async fn health(server: &TestServer) -> u16 {
+    server.http.get(server.url("/health")).send().await.unwrap().status().as_u16()
+}
+
+/// Without any call, as where the load balancer sends none.
+async fn is_ready_again(server: &TestServer) {
+    let back = Instant::now();
+    while health(server).await != 200 {
+        assert!(back.elapsed() < RECOVERY, "not ready after {:?}", back.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn goes_on(server: &TestServer, contact: &str) {
     let back = Instant::now();
     while server.run("gohighlevel.read_contacts", json!({"limit": 1})).await.0 != 200 {
@@ -74,7 +88,9 @@ async fn the_audits_tables_are_locked() {
         let contact = contact(&server).await;
         let locked = Locked::take(&url).await.unwrap();
         is_refused(&server, &contact).await;
+        assert_eq!(health(&server).await, 503);
         locked.release().await.unwrap();
+        is_ready_again(&server).await;
         goes_on(&server, &contact).await;
         server.stop().await;
     }
