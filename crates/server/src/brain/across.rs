@@ -21,17 +21,25 @@ const SHOWN: usize = 5;
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Invoices {
     pub count: u64,
-    pub total: f64,
-    /// What is still to be paid.
-    pub balance: f64,
+    /// One for each currency: what is in two cannot be added.
+    pub sums: Vec<InvoiceSum>,
     pub overdue: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub currency: Option<String>,
     /// "3 invoices totalling $1,200.00, $200.00 open".
     pub in_words: String,
     /// The newest.
     pub last: Vec<InvoiceLine>,
     pub origin: Origin,
+}
+
+/// The invoices in one currency.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct InvoiceSum {
+    /// Absent where the system does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    pub total: f64,
+    /// What is still to be paid.
+    pub balance: f64,
 }
 
 /// One invoice.
@@ -46,6 +54,8 @@ pub struct InvoiceLine {
     pub due: Option<NaiveDate>,
     pub total: f64,
     pub balance: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     pub status: String,
 }
 
@@ -53,11 +63,21 @@ pub struct InvoiceLine {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Orders {
     pub count: u64,
-    pub total: f64,
+    /// One for each currency: what is in two cannot be added.
+    pub sums: Vec<OrderSum>,
     /// Why they are taken for this contact's.
     pub reason: String,
     pub last: Vec<OrderLine>,
     pub origin: Origin,
+}
+
+/// The orders in one currency.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct OrderSum {
+    /// Absent where the system does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    pub total: f64,
 }
 
 /// One order.
@@ -69,6 +89,8 @@ pub struct OrderLine {
     pub status: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
 }
 
 /// A document that names the contact or its company.
@@ -102,24 +124,21 @@ pub(super) async fn invoices(
         all.extend(customers::invoices(tenant, &link.source, &link.id).await.map_err(unavailable)?);
     }
     all.retain(|invoice| invoice.status != "voided");
+    // Each customer's come newest first, and there may be several customers.
+    all.sort_by_key(|invoice| std::cmp::Reverse(invoice.issued));
     let Some(first) = all.first() else { return Ok(None) };
-    let origin = Origin::of(&first.ecosystem, first.last_synced, now);
-    let currency = first.currency.clone();
-    let sum = |amount: fn(&Invoice) -> f64| cents(all.iter().map(amount).sum());
-    let (total, balance) = (sum(|invoice| invoice.total), sum(|invoice| invoice.balance));
     let today = now.date_naive();
     let late = |invoice: &&Invoice| invoice.balance > 0.0 && invoice.due.is_some_and(|due| due < today);
-    let money = |amount: f64| in_words(amount, currency.as_deref());
+    let sums = InvoiceSum::of(&all);
     let plural = if all.len() == 1 { "" } else { "s" };
+    let amounts: Vec<String> = sums.iter().map(InvoiceSum::in_words).collect();
     Ok(Some(Invoices {
         count: all.len() as u64,
-        in_words: format!("{} invoice{plural} totalling {}, {} open", all.len(), money(total), money(balance)),
-        total,
-        balance,
+        in_words: format!("{} invoice{plural} totalling {}", all.len(), amounts.join("; ")),
+        sums,
         overdue: all.iter().filter(late).count() as u64,
         last: all.iter().take(SHOWN).map(InvoiceLine::from).collect(),
-        currency,
-        origin,
+        origin: Origin::of(&first.ecosystem, first.last_synced, now),
     }))
 }
 
@@ -131,7 +150,7 @@ pub(super) async fn orders(tenant: &Tenant, row: &ContactRow, now: DateTime<Utc>
     let by_email = email.is_some() && all.iter().any(|order| order.buyer_email == email);
     Ok(Some(Orders {
         count: all.len() as u64,
-        total: cents(all.iter().filter_map(|order| order.total).sum()),
+        sums: OrderSum::of(&all),
         reason: if by_email { "same e-mail address" } else { "same name" }.into(),
         origin: Origin::of(&first.ecosystem, first.last_synced, now),
         last: all.iter().take(SHOWN).map(OrderLine::from).collect(),
@@ -166,11 +185,56 @@ pub(super) async fn waiting(tenant: &Tenant, row: &ContactRow) -> Result<Vec<Wai
     Ok(named.take(SHOWN).map(line).collect())
 }
 
+/// The rows of each currency, in the order in which the currencies come.
+fn by_currency<'a, Row>(rows: impl Iterator<Item = &'a Row>, currency: fn(&Row) -> Option<&str>) -> Groups<'a, Row> {
+    let mut groups: Groups<'a, Row> = Vec::new();
+    for row in rows {
+        let name = currency(row);
+        match groups.iter_mut().find(|(found, _)| found.as_deref() == name) {
+            Some((_, group)) => group.push(row),
+            None => groups.push((name.map(str::to_owned), vec![row])),
+        }
+    }
+    groups
+}
+
+type Groups<'a, Row> = Vec<(Option<String>, Vec<&'a Row>)>;
+
+impl InvoiceSum {
+    fn of(all: &[Invoice]) -> Vec<InvoiceSum> {
+        let groups = by_currency(all.iter(), |invoice| invoice.currency.as_deref());
+        let sum = |(currency, group): (Option<String>, Vec<&Invoice>)| InvoiceSum {
+            currency,
+            total: cents(group.iter().map(|invoice| invoice.total).sum()),
+            balance: cents(group.iter().map(|invoice| invoice.balance).sum()),
+        };
+        groups.into_iter().map(sum).collect()
+    }
+
+    fn in_words(&self) -> String {
+        let money = |amount: f64| in_words(amount, self.currency.as_deref());
+        format!("{}, {} open", money(self.total), money(self.balance))
+    }
+}
+
+impl OrderSum {
+    /// An order whose total is not known counts for no currency.
+    fn of(all: &[Order]) -> Vec<OrderSum> {
+        let told = all.iter().filter(|order| order.total.is_some());
+        let groups = by_currency(told, |order| order.currency.as_deref());
+        let sum = |(currency, group): (Option<String>, Vec<&Order>)| OrderSum {
+            currency,
+            total: cents(group.iter().filter_map(|order| order.total).sum()),
+        };
+        groups.into_iter().map(sum).collect()
+    }
+}
+
 fn cents(amount: f64) -> f64 {
     (amount * 100.0).round() / 100.0
 }
 
-/// `$1,200.00`, `EUR 1,200.00`.
+/// `$1,200.00`, `EUR 1,200.00`; `1,200.00` where nobody says of what.
 fn in_words(amount: f64, currency: Option<&str>) -> String {
     let text = format!("{:.2}", amount.abs());
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, "00"));
@@ -183,8 +247,9 @@ fn in_words(amount: f64, currency: Option<&str>) -> String {
     }
     let sign = if amount < 0.0 { "-" } else { "" };
     let unit = match currency {
-        Some("USD") | None => "$".to_owned(),
+        Some("USD") => "$".to_owned(),
         Some(other) => format!("{other} "),
+        None => String::new(),
     };
     format!("{sign}{unit}{grouped}.{fraction}")
 }
@@ -198,6 +263,7 @@ impl From<&Invoice> for InvoiceLine {
             due: invoice.due,
             total: cents(invoice.total),
             balance: cents(invoice.balance),
+            currency: invoice.currency.clone(),
             status: invoice.status.clone(),
         }
     }
@@ -210,6 +276,7 @@ impl From<&Order> for OrderLine {
             placed: order.placed_at,
             status: order.status.clone(),
             total: order.total.map(cents),
+            currency: order.currency.clone(),
         }
     }
 }
@@ -234,6 +301,7 @@ mod tests {
     fn money_is_written_as_people_do() {
         assert_eq!(in_words(1200.0, Some("USD")), "$1,200.00");
         assert_eq!(in_words(1_234_567.5, Some("EUR")), "EUR 1,234,567.50");
-        assert_eq!(in_words(-12.0, None), "-$12.00");
+        assert_eq!(in_words(-12.0, Some("USD")), "-$12.00");
+        assert_eq!(in_words(-12.0, None), "-12.00");
     }
 }

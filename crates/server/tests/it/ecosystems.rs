@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use store::Bound;
+use store::vendor_rows::{self, CUSTOMERS, INVOICES, NewRow, ORDERS, Table};
 
 use crate::support::{TestServer, on_both};
 
@@ -84,6 +86,66 @@ async fn mails_find_their_contacts(server: &TestServer) {
         written += rows.iter().filter(|row| row.ecosystem == "google_workspace").count();
     }
     assert!(written > 0, "no mail belongs to any of the contacts");
+}
+
+/// One customer in dollars and one in euros, and both are the same contact: their money is shown beside each other.
+#[tokio::test]
+async fn money_of_two_currencies_is_not_added() {
+    on_both(
+        |config| config.sandbox.contacts = 60,
+        |server: Arc<TestServer>| async move {
+            server.data("gohighlevel.sync_all_contacts", json!({})).await;
+            let tenant = server.app().store.tenant("default");
+            let people = store::contacts::walk(&tenant, 0, 500).await.unwrap();
+            let (id, email) =
+                people.iter().find_map(|one| Some((&one.vendor_id, one.email.as_ref()?.to_lowercase()))).unwrap();
+            for (customer, currency, total, open) in [("c-1", "USD", 1000.0, 200.0), ("c-2", "EUR", 900.0, 0.0)] {
+                let row = vec![text("Buyer"), Bound::from(None::<String>), text(&email), text("none"), text("none")];
+                put(&tenant, CUSTOMERS, "quickbooks", customer, row).await;
+                let (day, money) = (Bound::from(None::<chrono::NaiveDate>), [Bound::from(total), Bound::from(open)]);
+                let row =
+                    [vec![text(customer), text(customer), text("Buyer"), text(&email), day.clone(), day], money.into()];
+                let row = row.concat().into_iter().chain([text(currency), text("open")]).collect();
+                put(&tenant, INVOICES, "quickbooks", customer, row).await;
+                let (at, items) = (Bound::from(None::<chrono::DateTime<chrono::Utc>>), Bound::from(1_i64));
+                let row = vec![text("Buyer"), text(&email), at.clone(), text("shipped"), Bound::from(total)];
+                let row = row.into_iter().chain([text(currency), items, text("shop"), at]).collect();
+                put(&tenant, ORDERS, "amazon", customer, row).await;
+            }
+
+            let view = server.data("contacts.view_360", json!({"contact": id})).await;
+            let invoices = &view["invoices"];
+            assert_eq!(invoices["count"], 2, "{view}");
+            assert_eq!(of(&invoices["sums"], "USD"), json!({"currency": "USD", "total": 1000.0, "balance": 200.0}));
+            assert_eq!(of(&invoices["sums"], "EUR"), json!({"currency": "EUR", "total": 900.0, "balance": 0.0}));
+            let words = invoices["in_words"].as_str().unwrap();
+            assert!(
+                words.contains("$1,000.00, $200.00 open") && words.contains("EUR 900.00, EUR 0.00 open"),
+                "{words}"
+            );
+            assert_eq!(of(&invoices["last"], "EUR")["total"], 900.0, "each line says its currency");
+            assert_eq!(of(&view["orders"]["sums"], "USD"), json!({"currency": "USD", "total": 1000.0}), "{view}");
+            assert_eq!(of(&view["orders"]["sums"], "EUR"), json!({"currency": "EUR", "total": 900.0}), "{view}");
+            assert_eq!(of(&view["orders"]["last"], "EUR")["total"], 900.0);
+        },
+    )
+    .await;
+}
+
+fn text(text: &str) -> Bound {
+    text.to_owned().into()
+}
+
+/// The one of these that is in a currency.
+fn of(all: &Value, currency: &str) -> Value {
+    all.as_array().unwrap().iter().find(|one| one["currency"] == currency).cloned().unwrap_or_default()
+}
+
+/// A row as a walk would write it; its values are those of the table's columns.
+async fn put(tenant: &store::Tenant, table: Table, ecosystem: &str, id: &str, values: Vec<Bound>) {
+    let row = NewRow { vendor_id: id.into(), data: json!({"id": id}), values };
+    let now = server::clock::Clock::system().now();
+    vendor_rows::upsert_batch(tenant, table, ecosystem, uuid::Uuid::now_v7(), &[row], now).await.unwrap();
 }
 
 /// The view of a contact who has invoices.
