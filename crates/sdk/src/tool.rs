@@ -64,6 +64,9 @@ pub struct Spec {
     /// It carries words out of the house: to a person's mailbox, phone or channel, or to a place that others read, such as
     /// a shared sheet or a zone's records.
     pub sends: bool,
+    /// The streams whose copies its answers are made of, where the brain gives them and they are more than contacts: an
+    /// answer is as old as the oldest of these copies.
+    pub copies: &'static [&'static str],
     /// Where the effect depends on the arguments; then `effect` is the most that a call can have.
     pub varying: Option<Varying>,
     /// JSON Schema of the arguments, one copy for everybody who holds it.
@@ -201,6 +204,12 @@ impl<S: Send + Sync + 'static> Tool<S> {
         self
     }
 
+    /// Names the streams whose copies the answers are made of.
+    pub fn from_copies(mut self, streams: &'static [&'static str]) -> Tool<S> {
+        self.spec.copies = streams;
+        self
+    }
+
     pub fn deadline(mut self, deadline: Duration) -> Tool<S> {
         self.spec.deadline = deadline;
         self
@@ -246,6 +255,7 @@ impl<S: Send + Sync + 'static> Tool<S> {
             dry_run: false,
             by_strangers: false,
             sends: false,
+            copies: &[],
             varying: None,
             input: Arc::new(schema::input::<A>()),
             output: schema::text(&schema::output::<O>()),

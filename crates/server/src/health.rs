@@ -36,8 +36,9 @@ pub struct Part {
 /// How fresh the brain is.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SyncState {
-    /// The last sync is at most three intervals old.
+    /// Every stream was copied within the last three intervals.
     pub fresh: bool,
+    /// When the stream that was copied longest ago was; absent while one never was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success: Option<DateTime<Utc>>,
     pub every_minutes: u32,

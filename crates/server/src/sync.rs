@@ -313,14 +313,16 @@ pub async fn schedule(app: &App, connections: &Connections) -> Result<()> {
     Ok(())
 }
 
-/// When every ecosystem that is copied had last been copied with success: the oldest of these moments, or `None` where
-/// one never was.
+/// When every stream of every ecosystem that is copied had last been copied with success: the oldest of these moments,
+/// or `None` where one never was. What an account may not see is left out.
 pub async fn last_success(connections: &Connections) -> Result<Option<DateTime<Utc>>> {
     let mut oldest: Option<DateTime<Utc>> = None;
     for ecosystem in copied(connections) {
-        let last = store::sync_runs::last_success(connections.tenant(), ecosystem).await.map_err(crate::unavailable)?;
-        let Some(last) = last else { return Ok(None) };
-        oldest = Some(oldest.map_or(last, |oldest| oldest.min(last)));
+        for stream in &connections.get(ecosystem)?.connector.streams {
+            let last = store::sync_runs::last_success(connections.tenant(), ecosystem, stream.name).await;
+            let Some(last) = last.map_err(crate::unavailable)? else { return Ok(None) };
+            oldest = Some(oldest.map_or(last, |oldest| oldest.min(last)));
+        }
     }
     Ok(oldest)
 }

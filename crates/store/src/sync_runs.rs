@@ -53,7 +53,7 @@ pub async fn progress(tenant: &Tenant, id: Uuid, progress: &Progress) -> Result<
     Ok(tenant.write().execute_raw(sql.statement()).await?.rows_affected() > 0)
 }
 
-/// Ends a sync as `done`, `failed` or `cancelled`. False: it is not running.
+/// Ends a sync as `done`, `failed`, `cancelled`, or `skipped` where the account may not see the stream. False: it is not running.
 pub async fn finish(
     tenant: &Tenant,
     id: Uuid,
@@ -111,13 +111,15 @@ pub async fn last_of_each(tenant: &Tenant) -> Result<Vec<SyncRun>> {
     Ok(sync_runs::Entity::find().from_raw_sql(sql.statement()).all(&tenant.read()).await?)
 }
 
-/// When a sync of any stream of this ecosystem last ended well.
-pub async fn last_success(tenant: &Tenant, ecosystem: &str) -> Result<Option<DateTime<Utc>>> {
+/// When a sync of this stream last ended well. Where the account may not see the stream there was nothing to copy, and
+/// that is well too.
+pub async fn last_success(tenant: &Tenant, ecosystem: &str, stream: &str) -> Result<Option<DateTime<Utc>>> {
     use sync_runs::{Column, Entity};
     let query = Entity::find()
         .filter(Column::TenantId.eq(tenant.id()))
         .filter(Column::Ecosystem.eq(ecosystem))
-        .filter(Column::State.eq("done"));
+        .filter(Column::Stream.eq(stream))
+        .filter(Column::State.is_in(["done", "skipped"]));
     let newest = query.order_by_desc(Column::StartedAt).one(&tenant.read()).await?;
     Ok(newest.and_then(|run| run.finished_at))
 }

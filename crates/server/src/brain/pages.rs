@@ -13,13 +13,14 @@ use super::insights::{Insight, Kind};
 use super::report::{GetRecommendations, insights, recommendations};
 use super::stats::{freshness, sync_stats};
 use super::times::ago;
+use super::tools::{DEALS, TALKS};
 use super::view::{View, View360, view_360};
 use crate::unavailable;
 
 /// Contacts, pipeline, relationship health, what stands out, and the age of the data.
 pub async fn dashboard(tenant: &Tenant, now: DateTime<Utc>) -> Result<String> {
     let (stats, found) = (sync_stats(tenant, now).await?, insights(tenant, now).await?);
-    let mut page = Page::new("Business dashboard", freshness(tenant).await?, now);
+    let mut page = Page::new("Business dashboard", freshness(tenant, DEALS).await?, now);
     page.heading("Contacts");
     page.item(format!(
         "{} contacts, {} with e-mail, {} with phone",
@@ -35,14 +36,14 @@ pub async fn dashboard(tenant: &Tenant, now: DateTime<Utc>) -> Result<String> {
 
 /// Who has to hear from the business today, and why.
 pub async fn urgent_today(tenant: &Tenant, now: DateTime<Utc>) -> Result<String> {
-    let mut page = Page::new("Urgent today", freshness(tenant).await?, now);
+    let mut page = Page::new("Urgent today", freshness(tenant, TALKS).await?, now);
     page.urgent(tenant, now, 20).await?;
     Ok(page.text)
 }
 
 /// Who is new, who was active, and what the last syncs found.
 pub async fn recent_changes(tenant: &Tenant, now: DateTime<Utc>) -> Result<String> {
-    let mut page = Page::new("Recent changes", freshness(tenant).await?, now);
+    let mut page = Page::new("Recent changes", freshness(tenant, &[]).await?, now);
     page.changes(tenant, now).await?;
     page.heading("Last syncs");
     for run in sync_runs::list(tenant, None, None, 5).await.map_err(unavailable)? {
@@ -67,7 +68,7 @@ pub async fn recent_changes(tenant: &Tenant, now: DateTime<Utc>) -> Result<Strin
 pub async fn daily_briefing(tenant: &Tenant, now: DateTime<Utc>) -> Result<String> {
     let found = insights(tenant, now).await?;
     let advice = recommendations(tenant, now, GetRecommendations::default()).await?;
-    let mut page = Page::new("Daily briefing", freshness(tenant).await?, now);
+    let mut page = Page::new("Daily briefing", freshness(tenant, DEALS).await?, now);
     page.urgent(tenant, now, 10).await?;
     page.heading("What to do next");
     for one in &advice.recommendations {
@@ -86,7 +87,9 @@ pub async fn daily_briefing(tenant: &Tenant, now: DateTime<Utc>) -> Result<Strin
 /// All that is known of one contact. `contact` is an id or a name that only one contact has.
 pub async fn prepare_for_a_call(tenant: &Tenant, now: DateTime<Utc>, contact: &str) -> Result<String> {
     let view = view_360(tenant, now, View360 { contact: contact.into() }).await?;
-    let mut page = Page::new(&view.contact.name, Some(view.contact.origin.as_of), now);
+    let seen = view.contact.origin.as_of;
+    let as_of = freshness(tenant, DEALS).await?.map_or(seen, |oldest| oldest.min(seen));
+    let mut page = Page::new(&view.contact.name, Some(as_of), now);
     page.identity(&view);
     page.heading("Where we stand");
     page.item(format!("importance {} of 10: {}", view.importance.value, view.importance.formula));

@@ -17,6 +17,7 @@ use super::reference::HOME;
 use super::rescore::PAGE;
 use super::scoring::importance;
 use super::stats::freshness;
+use super::tools::DEALS;
 use super::view::{AnalyzeContact, analyze};
 use crate::unavailable;
 
@@ -33,7 +34,7 @@ pub struct Insights {
     pub insights: Vec<Insight>,
     /// How many contacts were looked at.
     pub contacts: u64,
-    /// When they were last synced.
+    /// When they were last synced, with what was said and what is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<DateTime<Utc>>,
 }
@@ -68,7 +69,7 @@ pub async fn insights(tenant: &Tenant, now: DateTime<Utc>) -> Result<Insights> {
         contacts += 1;
     })
     .await?;
-    Ok(Insights { insights: survey.finish(), contacts, as_of: freshness(tenant).await? })
+    Ok(Insights { insights: survey.finish(), contacts, as_of: freshness(tenant, DEALS).await? })
 }
 
 /// The next actions for a contact, or the most pressing of each of all contacts.

@@ -35,7 +35,7 @@ pub async fn stand_in(
 type Found = Option<(Value, Option<DateTime<Utc>>)>;
 
 async fn contacts(tenant: &Tenant, arguments: &Value, now: DateTime<Utc>) -> Result<Found> {
-    let Some(as_of) = freshness(tenant).await? else { return Ok(None) };
+    let Some(as_of) = freshness(tenant, &[]).await? else { return Ok(None) };
     let query = text(arguments, "query");
     let filter = Filter {
         text: (!query.is_empty()).then(|| query.into()),

@@ -55,7 +55,7 @@ pub struct RunStats {
     pub id: String,
     /// `full` or `incremental`.
     pub mode: String,
-    /// `running`, `done`, `failed` or `cancelled`.
+    /// `running`, `done`, `failed`, `cancelled`, or `skipped` where the account may not see the stream.
     pub state: String,
     pub started_at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ pub async fn sync_status(tenant: &Tenant, args: SyncStatus) -> Result<Copies> {
     Ok(Copies { ecosystems })
 }
 
-const STREAMS: [&str; 3] = ["contacts", "opportunities", "interactions"];
+pub(super) const STREAMS: [&str; 3] = ["contacts", "opportunities", "interactions"];
 
 /// The state of the copy of GoHighLevel.
 pub async fn sync_stats(tenant: &Tenant, now: DateTime<Utc>) -> Result<SyncStats> {
@@ -142,8 +142,14 @@ pub async fn sync_stats(tenant: &Tenant, now: DateTime<Utc>) -> Result<SyncStats
     })
 }
 
-/// When the contacts were last synced with success; `None` before the first sync.
-pub async fn freshness(tenant: &Tenant) -> Result<Option<DateTime<Utc>>> {
+/// When the oldest of these streams was last synced with success, in whichever ecosystem; of no streams, when the
+/// contacts were. `None` before the first sync. A stream that was never copied has nothing in the answer.
+pub async fn freshness(tenant: &Tenant, streams: &[&str]) -> Result<Option<DateTime<Utc>>> {
+    if !streams.is_empty() {
+        let cursors = sync_runs::cursors(tenant).await.map_err(unavailable)?;
+        let used = cursors.iter().filter(|cursor| streams.contains(&cursor.stream.as_str()));
+        return Ok(used.map(|cursor| cursor.updated_at).min());
+    }
     let cursor = sync_runs::cursor(tenant, HOME, STREAMS[0]).await.map_err(unavailable)?;
     Ok(cursor.map(|cursor| cursor.updated_at))
 }
@@ -162,6 +168,7 @@ fn troubles(streams: &[StreamStats]) -> Vec<String> {
     for (name, run) in streams.iter().filter_map(|stream| Some((&stream.stream, stream.last_run.as_ref()?))) {
         match run.state.as_str() {
             "failed" => notes.push(format!("the last sync of {name} failed; what is here is from before")),
+            "skipped" => notes.push(format!("{name} is left out: the account may not see it")),
             "done" if run.fetched == 0 && run.mode == "full" => {
                 notes.push(format!("the last full sync of {name} fetched nothing"));
             }

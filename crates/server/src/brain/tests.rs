@@ -390,7 +390,7 @@ async fn the_state_of_the_copy_is_told() {
         assert!(found.notes.is_empty());
         let empty = stats::sync_stats(&store.tenant("other"), now()).await?;
         assert_eq!((empty.contacts, empty.notes.len()), (0, 1));
-        assert_eq!(freshness(&store.tenant("other")).await?, None);
+        assert_eq!(freshness(&store.tenant("other"), &[]).await?, None);
         Ok(())
     })
     .await;

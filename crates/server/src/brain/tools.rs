@@ -13,21 +13,29 @@ use super::stats::{self, Copies, GetSyncStats, SyncStats, SyncStatus};
 use super::view::{self, Analysis, AnalyzeContact, View, View360};
 use crate::calls::Scope;
 
+/// The streams that say who a contact is, and how long it waits: mails are talks too.
+pub(super) const TALKS: &[&str] = &["contacts", "interactions", "messages"];
+/// The streams that insights and recommendations are made of.
+pub(super) const DEALS: &[&str] = &["contacts", "interactions", "messages", "opportunities"];
+/// The streams that one customer is seen by.
+const CUSTOMER: &[&str] =
+    &["contacts", "interactions", "messages", "opportunities", "customers", "invoices", "orders", "documents"];
+
 /// Every tool that answers from the brain, with the ecosystem that it belongs to.
 pub fn tools() -> Vec<(&'static str, Tool<Scope>)> {
     vec![
         ("contacts", Tool::read("search", search)),
-        ("contacts", Tool::read("view_360", view_360).by_strangers()),
-        ("contacts", Tool::read("needs_follow_up", needs_follow_up)),
-        ("contacts", Tool::read("page", page).by_strangers()),
+        ("contacts", Tool::read("view_360", view_360).by_strangers().from_copies(CUSTOMER)),
+        ("contacts", Tool::read("needs_follow_up", needs_follow_up).from_copies(TALKS)),
+        ("contacts", Tool::read("page", page).by_strangers().from_copies(DEALS)),
         ("contacts", Tool::internal("save_context", save_context)),
         ("contacts", Tool::internal("record_outcome", record_outcome)),
         ("contacts", Tool::internal("link", link).idempotent()),
         ("system", Tool::read("sync_status", sync_status)),
-        ("gohighlevel", Tool::read("get_sync_stats", get_sync_stats)),
-        ("gohighlevel", Tool::read("get_insights", get_insights)),
-        ("gohighlevel", Tool::read("analyze_contact", analyze_contact).by_strangers()),
-        ("gohighlevel", Tool::read("get_recommendations", get_recommendations)),
+        ("gohighlevel", Tool::read("get_sync_stats", get_sync_stats).from_copies(&stats::STREAMS)),
+        ("gohighlevel", Tool::read("get_insights", get_insights).from_copies(DEALS)),
+        ("gohighlevel", Tool::read("analyze_contact", analyze_contact).by_strangers().from_copies(DEALS)),
+        ("gohighlevel", Tool::read("get_recommendations", get_recommendations).from_copies(DEALS)),
     ]
 }
 

@@ -95,7 +95,7 @@ pub(super) async fn of_brain(scope: &Scope, entry: &Entry, data: serde_json::Val
     }
     let sample = scope.connections.is_sample();
     let (source, as_of) = match entry.spec.effect {
-        Effect::Read => (Source::Cached, brain::freshness(&scope.tenant).await?),
+        Effect::Read => (Source::Cached, brain::freshness(&scope.tenant, entry.spec.copies).await?),
         _ => (Source::Live, None),
     };
     Ok(answer::kept(data, if sample { Source::Sample } else { source }, as_of))

@@ -36,9 +36,10 @@ pub async fn run(file: Option<PathBuf>, tenant: &str) -> anyhow::Result<ExitCode
     match report.sync.last_success {
         Some(at) if report.sync.fresh => say("Sync", true, &format!("last success {at:.0?}")),
         Some(at) => {
-            say("Sync", false, &format!("last success {at:.0?}, older than three intervals; is the server running?"))
+            let cure = "is the server running? system.sync_status says which stream it is";
+            say("Sync", false, &format!("last success {at:.0?}, older than three intervals; {cure}"));
         }
-        None => say("Sync", false, "has never run; start the server or run `enterprise-mcp sync`"),
+        None => say("Sync", false, "has not copied everything yet; start the server or run `enterprise-mcp sync`"),
     }
     let open = store::audit::open_intents(&app.store.tenant(tenant), None, app.clock.now(), 100).await?;
     if !open.is_empty() {

@@ -102,6 +102,8 @@ struct Walk<'a> {
     work: &'a Work,
     stream: &'a ErasedStream,
     opened: Opened,
+    /// The ecosystem's first stream.
+    is_first: bool,
     run: Uuid,
     started_at: DateTime<Utc>,
     since: Option<DateTime<Utc>>,
@@ -134,7 +136,9 @@ impl<'a> Walk<'a> {
         let (started_at, since) = cut_off.as_ref().map_or((now, since), |row| (row.started_at, row.since));
         let row = cut_off.map(resumed).unwrap_or_default();
         let bookmark = bookmark.filter(|_| since.is_some());
-        Ok(Walk { work, stream, opened, run, started_at, since, bookmark, reached: None, row, total: None })
+        let is_first = connected.connector.streams.first().is_some_and(|first| first.name == stream.name);
+        let (reached, total) = (None, None);
+        Ok(Walk { work, stream, opened, is_first, run, started_at, since, bookmark, reached, row, total })
     }
 
     /// Fetches and writes; the next page is on its way while one is written.
@@ -214,8 +218,8 @@ impl<'a> Walk<'a> {
             self.row.deleted +=
                 write::deletions(self.work, self.stream.name, self.run, self.started_at, now).await? as i64;
         }
-        self.row.errors += i64::from(failure.is_some());
-        let state = if failure.is_some() { "failed" } else { "done" };
+        let state = failure.map_or("done", |error| self.failed(error));
+        self.row.errors += i64::from(state == "failed");
         if failure.is_none() {
             self.row.cursor = None;
         }
@@ -237,6 +241,11 @@ impl<'a> Walk<'a> {
         let mut report = report(self.stream.name, &self.row);
         report.error = message;
         Ok(report)
+    }
+
+    /// How a walk with this error ended. What the account may not see is left out, but for what all else belongs to.
+    fn failed(&self, error: &Error) -> &'static str {
+        if error.kind == Kind::Forbidden && !self.is_first { "skipped" } else { "failed" }
     }
 }
 

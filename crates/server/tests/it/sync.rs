@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sandbox::Fault;
 use serde_json::{Value, json};
 
@@ -155,5 +156,80 @@ async fn the_sample_business_reads_like_one() {
         }
     }
     assert!(["sms", "email", "call", "appointment"].iter().all(|kind| kinds.contains(*kind)), "{kinds:?}");
+    server.stop().await;
+}
+
+/// When everything was copied, as the health says it.
+async fn last_success(server: &TestServer) -> Option<DateTime<Utc>> {
+    let health = server.data("system.health", json!({})).await;
+    health["sync"]["last_success"].as_str().map(|at| at.parse().unwrap())
+}
+
+/// How old a tool's answer says that it is.
+async fn as_of(server: &TestServer, tool: &str, arguments: Value) -> DateTime<Utc> {
+    let (status, body) = server.run(tool, arguments).await;
+    assert_eq!(status, 200, "{tool}: {body}");
+    body["metadata"]["as_of"].as_str().unwrap().parse().unwrap()
+}
+
+/// A stream that fails is seen although the others are copied: in the health, and in the age of what is made of it.
+#[tokio::test]
+async fn what_is_copied_is_as_fresh_as_its_oldest_stream() {
+    on_both(
+        |config| config.sandbox.contacts = 60,
+        |server| async move {
+            assert_eq!(last_success(&server).await, None);
+            sync(&server, "full").await;
+            assert_eq!(last_success(&server).await, None, "the other systems were never copied");
+            server.data("system.sync", json!({})).await;
+            let app = server.app();
+            let first = app.clock.now();
+            assert!(last_success(&server).await.is_some_and(|at| at <= first));
+
+            // What the account may not see is left out, and holds nothing up.
+            app.sandbox.faults().always("/opportunities", Fault::Status(403));
+            let report = server.data("system.sync", json!({})).await;
+            assert!(report.to_string().contains("skipped"), "{report}");
+            let second = app.clock.now();
+            assert!(last_success(&server).await.is_some_and(|at| at > first));
+            let status = server.data("system.sync_status", json!({"ecosystem": "gohighlevel"})).await;
+            assert!(status.to_string().contains("the account may not see it"), "{status}");
+
+            app.sandbox.faults().clear();
+            app.sandbox.faults().always("/opportunities", Fault::Status(500));
+            server.data("system.sync", json!({})).await;
+            assert!(last_success(&server).await.is_some_and(|at| first < at && at < second), "they failed since");
+            app.sandbox.faults().clear();
+
+            // The opportunities are those of the beginning, and the contacts are not.
+            let page = json!({"page": "dashboard"});
+            for (tool, arguments) in [("gohighlevel.get_insights", json!({})), ("contacts.page", page)] {
+                assert!(as_of(&server, tool, arguments).await < first, "{tool}");
+            }
+            assert!(as_of(&server, "contacts.search", json!({"query": "acme"})).await > second);
+        },
+    )
+    .await;
+}
+
+/// What is made of many systems is as old as the one of them that was copied longest ago.
+#[tokio::test]
+async fn one_customer_is_as_old_as_the_system_that_failed() {
+    let server = TestServer::sqlite_with(|config| config.sandbox.contacts = 60).await;
+    sync(&server, "full").await;
+    let tenant = server.app().store.tenant("default");
+    let contact = store::contacts::walk(&tenant, 0, 1).await.unwrap().remove(0).vendor_id;
+    let view = || as_of(&server, "contacts.view_360", json!({"contact": contact}));
+    let now = server.app().clock.now();
+    assert!(now - view().await < TimeDelta::minutes(5));
+    for (stream, age) in [("quickbooks", "invoices"), ("google_workspace", "messages")].into_iter().zip([3, 9]) {
+        let then = store::micros(now - TimeDelta::days(age));
+        store::sync_runs::put_cursor(&tenant, stream, Some(then), None, then).await.unwrap();
+        assert_eq!(view().await, then, "{stream:?}");
+    }
+    // Domains say nothing of a customer.
+    let then = now - TimeDelta::days(30);
+    store::sync_runs::put_cursor(&tenant, ("godaddy", "domains"), Some(then), None, then).await.unwrap();
+    assert!(now - view().await < TimeDelta::days(10));
     server.stop().await;
 }
