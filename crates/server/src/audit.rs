@@ -8,10 +8,11 @@
 pub mod ends;
 pub mod retention;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sdk::http::{Attempt, Observer};
 use sdk::{Error, Result};
 use serde_json::{Value, json};
@@ -31,6 +32,10 @@ use ends::Ends;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Requests to vendors that are kept while the database is away.
 const KEPT_NOTES: usize = 10_000;
+/// Interrupted effects that get their record in one go of the housekeeping, which comes back.
+const INTERRUPTED: u64 = 1_000;
+/// What others committed meanwhile, by clocks that differ a little, is looked at again.
+const OVERLAP: TimeDelta = TimeDelta::hours(1);
 
 /// The way to the writer. Cloning is not needed: it lives in `App`.
 pub struct Audit {
@@ -40,6 +45,8 @@ pub struct Audit {
     clock: Clock,
     store_responses: bool,
     writer: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    /// Up to when the effects of each tenant are known to have their record.
+    settled: Mutex<HashMap<String, DateTime<Utc>>>,
 }
 
 enum Entry {
@@ -57,7 +64,15 @@ impl Audit {
         let trouble = Arc::new(Mutex::new(None));
         let writer = Writing::new(store.clone(), clock.clone(), trouble.clone());
         let task = tokio::spawn(writer.run(entries));
-        Audit { queue, trouble, store, clock, store_responses, writer: Mutex::new(Some(task)) }
+        Audit {
+            queue,
+            trouble,
+            store,
+            clock,
+            store_responses,
+            writer: Mutex::new(Some(task)),
+            settled: Mutex::default(),
+        }
     }
 
     /// Keeps the record of a call. It is durable when this returns.
@@ -111,18 +126,26 @@ impl Audit {
         }
     }
 
-    /// Gives every effect that was intended and never completed its record: its outcome is unknown.
+    /// Gives every effect that was intended and never completed its record: its outcome is unknown. The first time after
+    /// a start it looks at all that there are, and later at those that have come since.
     pub async fn finish_interrupted(&self, tenant: &str) -> Result<()> {
         let tenant = self.store.tenant(tenant);
-        let now = self.clock.now();
+        let since = self.settled().get(tenant.id()).map(|at| *at - OVERLAP);
         // Somebody may still be working on a young one: another replica, or a command beside us.
-        let (since, before) = (now - chrono::Duration::days(7), now - chrono::Duration::minutes(2));
-        for intent in
-            store::audit::open_intents(&tenant, Some(since), before, 1000).await.map_err(crate::unavailable)?
-        {
+        let before = self.clock.now() - TimeDelta::minutes(2);
+        let open = store::audit::open_intents(&tenant, since, before, INTERRUPTED).await.map_err(crate::unavailable)?;
+        let all = (open.len() as u64) < INTERRUPTED;
+        for intent in open {
             self.execution(interrupted(intent)).await?;
         }
+        if all {
+            self.settled().insert(tenant.id().to_owned(), before);
+        }
         Ok(())
+    }
+
+    fn settled(&self) -> MutexGuard<'_, HashMap<String, DateTime<Utc>>> {
+        self.settled.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     async fn commit(&self, record: Record) -> Result<()> {

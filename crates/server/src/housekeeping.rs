@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sdk::Result;
 use serde_json::{Value, json};
+use store::tenants::Business;
 
 use crate::actor::{Actor, DEFAULT_TENANT};
 use crate::app::App;
@@ -34,7 +35,7 @@ pub fn register(app: &Arc<App>) {
     });
 }
 
-/// Once after the start, then every few minutes.
+/// Every few minutes, whoever starts and stops meanwhile; at once where the last time was longer ago than that.
 pub async fn schedule(app: &Arc<App>) -> Result<()> {
     let schedule = Schedule {
         name: RUN.into(),
@@ -50,12 +51,11 @@ pub async fn schedule(app: &Arc<App>) -> Result<()> {
 
 async fn tidy(app: &Arc<App>) -> Result<()> {
     approvals::expire(app).await?;
-    for connections in tenants::connections(app).await? {
-        if connections.look_again().await? {
-            connections::settle(app, &connections).await?;
+    for business in tenants::all(app).await? {
+        // What ails one business does not keep the others waiting.
+        if let Err(error) = tidy_business(app, &business).await {
+            tracing::warn!(tenant = business.tenant_id, %error, "a business could not be tidied");
         }
-        app.audit.finish_interrupted(connections.tenant().id()).await?;
-        approvals::tidy(app, connections.tenant()).await?;
     }
     webhooks::tidy(app).await?;
     containment::tidy(app).await?;
@@ -70,5 +70,19 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     let old = app.clock.now() - KEPT_RUNS;
     store::budgets::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
     store::guesses::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
+    Ok(())
+}
+
+/// What was cut off is settled although a business answers nobody; its connections rest meanwhile.
+async fn tidy_business(app: &Arc<App>, business: &Business) -> Result<()> {
+    app.audit.finish_interrupted(&business.tenant_id).await?;
+    approvals::tidy(app, &app.store.tenant(&business.tenant_id)).await?;
+    if business.disabled_at.is_some() {
+        return Ok(());
+    }
+    let connections = app.connections.of(app, &business.tenant_id).await?;
+    if connections.look_again().await? {
+        connections::settle(app, &connections).await?;
+    }
     Ok(())
 }

@@ -77,14 +77,25 @@ async fn read(app: &App) -> Result<Arc<Known>> {
     Ok(Arc::new(all.into_iter().map(|business| (business.tenant_id.clone(), business)).collect()))
 }
 
-/// The connections of every business that answers, the default one's first.
+/// Every business, also those that answer nobody; the default one first.
+pub async fn all(app: &App) -> Result<Vec<Business>> {
+    let mut all: Vec<Business> = app.tenants.known(app).await?.values().cloned().collect();
+    all.sort_by(|a, b| {
+        let order = |one: &Business| (one.tenant_id != DEFAULT_TENANT, one.created_at);
+        order(a).cmp(&order(b)).then_with(|| a.tenant_id.cmp(&b.tenant_id))
+    });
+    Ok(all)
+}
+
+/// The connections of every business that answers, the default one's first. One whose connections cannot be made does not
+/// keep the others from theirs.
 pub async fn connections(app: &App) -> Result<Vec<Arc<Connections>>> {
-    let known = app.tenants.known(app).await?;
-    let mut open: Vec<&Business> = known.values().filter(|business| business.disabled_at.is_none()).collect();
-    open.sort_by_key(|business| (business.tenant_id != DEFAULT_TENANT, &business.created_at, &business.tenant_id));
     let mut connections = Vec::new();
-    for business in open {
-        connections.push(app.connections.of(app, &business.tenant_id).await?);
+    for business in all(app).await?.into_iter().filter(|business| business.disabled_at.is_none()) {
+        match app.connections.of(app, &business.tenant_id).await {
+            Ok(of) => connections.push(of),
+            Err(error) => tracing::warn!(tenant = business.tenant_id, %error, "its connections cannot be made"),
+        }
     }
     Ok(connections)
 }

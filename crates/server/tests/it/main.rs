@@ -40,6 +40,7 @@ mod webhook_storms;
 mod policy;
 mod examples;
 mod tenants;
+mod housekeeping;
 mod foreign;
 mod budgets;
 mod identity;
