@@ -1,5 +1,7 @@
 //! What has to be tidied from time to time: effects and approvals that a kill left open, approvals
-//! that nobody decided, runs that ended and events that came long ago.
+//! that nobody decided, runs that ended, syncs and events that are long past.
+//!
+//! Approvals, and what agents decided, are kept for good: they are the record of what people decided.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +18,10 @@ use crate::{approvals, audit, connections, containment, tenants, webhooks};
 
 const RUN: &str = "housekeeping";
 const EVERY_SECONDS: i64 = 300;
-/// Runs that ended longer ago than this are removed.
+/// Runs that ended longer ago than this are removed, and syncs that began longer ago.
 const KEPT_RUNS: Duration = Duration::from_secs(90 * 24 * 3600);
+/// A vendor's limit that is unused for so long is forgotten, until it is used again.
+const KEPT_LIMITS: Duration = Duration::from_secs(24 * 3600);
 
 pub fn register(app: &Arc<App>) {
     let weak = Arc::downgrade(app);
@@ -70,6 +74,9 @@ async fn tidy(app: &Arc<App>) -> Result<()> {
     let old = app.clock.now() - KEPT_RUNS;
     store::budgets::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
     store::guesses::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
+    store::sync_runs::purge(&app.store.system(), old).await.map_err(crate::unavailable)?;
+    let unused = app.clock.now() - KEPT_LIMITS;
+    store::rate::purge(&app.store.system(), unused).await.map_err(crate::unavailable)?;
     Ok(())
 }
 

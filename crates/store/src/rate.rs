@@ -68,3 +68,10 @@ pub async fn leave(system: &System, key: &str, holder: Uuid, place: i64) -> Resu
     system.store().shared().execute_raw(sql.statement()).await?;
     Ok(())
 }
+
+/// Forgets buckets that have been full since `before`: one that is not there is full too.
+pub async fn purge(system: &System, before: DateTime<Utc>) -> Result<u64> {
+    let mut sql = system.sql("DELETE FROM rate_buckets WHERE tat < ");
+    sql.bind(before.timestamp_micros());
+    Ok(system.store().shared().execute_raw(sql.statement()).await?.rows_affected())
+}

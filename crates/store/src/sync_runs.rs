@@ -10,7 +10,7 @@ pub use crate::entities::sync_cursors::Model as SyncCursor;
 pub use crate::entities::sync_runs::Model as SyncRun;
 use crate::entities::{sync_cursors, sync_runs};
 use crate::text::clean_option;
-use crate::{Result, Tenant, micros};
+use crate::{Result, System, Tenant, micros};
 
 /// What a sync has found so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -122,6 +122,17 @@ pub async fn last_success(tenant: &Tenant, ecosystem: &str, stream: &str) -> Res
         .filter(Column::State.is_in(["done", "skipped"]));
     let newest = query.order_by_desc(Column::StartedAt).one(&tenant.read()).await?;
     Ok(newest.and_then(|run| run.finished_at))
+}
+
+/// Lets go of syncs that began before. Of each stream the newest stays, and the newest that ended well: it tells since
+/// when the stream is not copied.
+pub async fn purge(system: &System, before: DateTime<Utc>) -> Result<u64> {
+    let newer = "EXISTS (SELECT 1 FROM sync_runs n WHERE n.tenant_id = r.tenant_id AND n.ecosystem = r.ecosystem \
+                 AND n.stream = r.stream AND n.started_at > r.started_at";
+    let mut sql = system.sql("DELETE FROM sync_runs AS r WHERE r.started_at < ");
+    sql.bind(micros(before)).push(" AND ").push(newer).push(") AND (r.state <> 'done' OR ");
+    sql.push(newer).push(" AND n.state = 'done'))");
+    Ok(system.write().execute_raw(sql.statement()).await?.rows_affected())
 }
 
 /// How far a stream has come. It is asked for at every call that answers from the copy.

@@ -78,6 +78,7 @@ impl MigratorTrait for Migrator {
         all.push(same("m0113_decisions", include_str!("decisions.sql")));
         all.push(same("m0114_audit_retention", include_str!("audit_retention.sql")));
         all.push(same("m0120_password_guesses", include_str!("password_guesses.sql")));
+        all.push(same("m0121_sync_runs_oldest", include_str!("sync_runs_oldest.sql")));
         all
     }
 }

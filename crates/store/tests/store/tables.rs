@@ -9,7 +9,7 @@ use store::schedules::{self, NewSchedule};
 use store::sync_runs::{self, Progress};
 use store::testing::on_both;
 use store::vendor_rows::{self, NewRow};
-use store::{contacts, locks, outcomes, rate, runs};
+use store::{Tenant, contacts, locks, outcomes, rate, runs};
 use uuid::Uuid;
 
 use crate::{contact, days, now};
@@ -200,6 +200,46 @@ async fn a_sync_tells_how_far_it_is_and_where_to_go_on() {
     .await;
 }
 
+async fn synced(tenant: &Tenant, stream: &str, state: &str, days_ago: i64) -> store::Result<()> {
+    let (id, at) = (Uuid::new_v4(), now() - days(days_ago));
+    sync_runs::start(tenant, id, ("crm", stream), "full", None, at).await?;
+    sync_runs::finish(tenant, id, state, None, &Progress::default(), at).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn old_syncs_are_let_go_but_for_the_newest_and_the_newest_that_ended_well() {
+    on_both(|store| async move {
+        let (tenant, other) = (store.tenant("main"), store.tenant("other"));
+        for (state, days_ago) in [("done", 200), ("done", 150), ("failed", 120), ("failed", 100)] {
+            synced(&tenant, "invoices", state, days_ago).await?;
+        }
+        for (stream, state, days_ago) in
+            [("contacts", "done", 100), ("contacts", "done", 1), ("payments", "skipped", 95)]
+        {
+            synced(&tenant, stream, state, days_ago).await?;
+        }
+        synced(&other, "invoices", "done", 300).await?;
+
+        assert_eq!(sync_runs::purge(&store.system(), now() - days(90)).await?, 3);
+        assert_eq!(sync_runs::purge(&store.system(), now() - days(90)).await?, 0);
+        let kept = sync_runs::list(&tenant, Some("crm"), Some("invoices"), 9).await?;
+        let kept: Vec<_> = kept.iter().map(|run| (run.state.as_str(), run.started_at)).collect();
+        let at = |days_ago| store::micros(now() - days(days_ago));
+        assert_eq!(kept, [("failed", at(100)), ("done", at(150))]);
+        assert_eq!(sync_runs::list(&tenant, Some("crm"), Some("contacts"), 9).await?.len(), 1);
+        assert_eq!(sync_runs::list(&other, None, None, 9).await?.len(), 1);
+
+        // A stream that fails is as old as the last time that it did not, whatever became of the others.
+        for (stream, expected) in [("invoices", Some(at(150))), ("contacts", Some(at(1))), ("payments", Some(at(95)))] {
+            assert_eq!(sync_runs::last_success(&tenant, "crm", stream).await?, expected, "{stream}");
+        }
+        assert_eq!(sync_runs::last_success(&tenant, "crm", "deals").await?, None);
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_shared_place_is_held_by_one_until_it_is_given_back_or_its_time_is_over() {
     on_both(|store| async move {
@@ -258,6 +298,9 @@ async fn a_shared_bucket_lets_no_more_through_than_it_holds() {
             assert_eq!(rate::take(&system, "crm:main", later, increment, burst).await?, expected);
         }
         assert_eq!(rate::take(&system, "crm:other", now(), increment, burst).await?, None);
+        assert_eq!(rate::purge(&system, now()).await?, 0, "they are not full yet");
+        assert_eq!(rate::purge(&system, now() + Duration::from_millis(200)).await?, 1, "one is full, one is empty");
+        assert_eq!(rate::take(&system, "crm:main", later, increment, burst).await?, Some(increment));
         Ok(())
     })
     .await;
