@@ -241,8 +241,12 @@ async fn a_stranger_learns_of_health_whether_and_not_what() {
                 assert_eq!(told["database"]["detail"], server.app().store.place(), "{told}");
                 assert!(told["connections"].to_string().contains("GoHighLevel"), "{told}");
             }
+            let local = read(get()).await;
+            assert!(local["connections"].to_string().contains("GoHighLevel"), "the machine itself: {local}");
             let nobody = owner.cookie.replace('=', "=x");
+            let passed_on = |request: reqwest::RequestBuilder| request.header("x-forwarded-for", "192.0.2.1");
             for stranger in [get(), get().bearer_auth("wrong"), get().bearer_auth(&elsewhere), cookie(&nobody)] {
+                let stranger = passed_on(stranger);
                 let told = read(stranger).await;
                 assert_eq!(told, json!({"status": "ok", "ready": true, "version": env!("CARGO_PKG_VERSION")}));
             }
