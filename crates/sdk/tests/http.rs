@@ -252,6 +252,21 @@ async fn the_first_five_failures_open_the_breaker_and_one_request_tries_again() 
     assert_eq!(vendors.requests(), 6, "the pause began anew");
 }
 
+/// While it is open nobody queues for a permission that could not be used, and none is used up.
+#[tokio::test]
+async fn nobody_waits_to_send_what_would_not_be_sent() {
+    let (vendors, url) = serve().await;
+    let slow = Limits::new(5, Duration::from_secs(60));
+    let settings = Settings { attempts: 1, breaker_pause: Duration::from_secs(60), ..settings() };
+    let (connection, _) = connection(settings, slow);
+    vendors.will(vec![Next::Answer(503, &[], ""); 5]);
+    for _ in 0..5 {
+        http(&connection, PATIENT).get("/", url.clone()).send().await.unwrap_err();
+    }
+    let error = http(&connection, PATIENT).get("/", url).send().await.unwrap_err();
+    assert!(error.kind == Kind::Unavailable && error.message.contains("5 times in a row"), "{error}");
+}
+
 #[tokio::test]
 async fn refusals_do_not_open_the_breaker() {
     let (vendors, url) = serve().await;

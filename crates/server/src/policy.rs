@@ -2,7 +2,7 @@
 //!
 //! Rules are data, asked in their order: those of the configuration, then those of the tenant; the first that fits
 //! decides. After them stands the default table: reads and changes to our own copy are allowed; writes by agents ask;
-//! writes by a person are allowed; destructive calls always ask. Whatever is unclear asks or is refused.
+//! writes by a person are allowed; destructive calls ask, whoever makes them. Whatever is unclear asks or is refused.
 
 mod rule;
 mod condition;

@@ -3,14 +3,14 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::*;
-use sea_orm::{Condition, ConnectionTrait, FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ConnectionTrait, FromQueryResult, QueryTrait};
 use serde_json::Value;
 
-use crate::audit::{Page, page};
 use crate::chain::canonical_json;
 pub use crate::entities::approvals::{ApprovalState, Model as Approval};
 use crate::entities::approvals::{Column, Entity};
-use crate::sql::{Sql, decode_cursor, encode_cursor};
+use crate::pages::{Page, newest};
+use crate::sql::Sql;
 use crate::text::clean_option;
 use crate::{Result, StoreError, System, Tenant, Tx, micros};
 
@@ -286,19 +286,11 @@ pub async fn list(
     limit: u64,
     cursor: Option<&str>,
 ) -> Result<Page<Approval>> {
-    let mut query = Entity::find()
+    let query = Entity::find()
         .filter(Column::TenantId.eq(tenant.id()))
         .apply_if(state, |query, state| query.filter(Column::State.eq(state)));
-    if let Some(cursor) = cursor {
-        let (at, id) = decode_cursor(cursor)?;
-        let id = Uuid::parse_str(&id).map_err(|_| StoreError::Cursor(cursor.to_owned()))?;
-        query = query
-            .filter(Column::CreatedAt.lte(at))
-            .filter(Condition::any().add(Column::CreatedAt.lt(at)).add(Column::Id.lt(id)));
-    }
-    let query = query.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id).limit(limit + 1);
-    let rows = query.all(&tenant.read()).await?;
-    Ok(page(rows, limit, |row| encode_cursor(row.created_at, &row.id.to_string())))
+    let place = |row: &Approval| (row.created_at, row.id);
+    newest(tenant, query, (Column::CreatedAt, Column::Id), place, (limit, cursor)).await
 }
 
 /// How many are pending and have not expired.

@@ -21,6 +21,7 @@ pub mod opportunities;
 pub mod vendor_rows;
 pub mod customers;
 pub mod audit;
+pub mod pages;
 pub mod chain;
 pub mod approvals;
 pub mod api_keys;

@@ -21,6 +21,12 @@ struct State {
     trying: bool,
 }
 
+impl State {
+    fn is_open(&self) -> bool {
+        self.open_until.is_some_and(|until| self.trying || Instant::now() < until)
+    }
+}
+
 /// Permission for one request. Dropping it without a word says nothing about the vendor.
 pub(super) struct Pass<'a> {
     breaker: &'a Breaker,
@@ -35,12 +41,16 @@ impl Breaker {
     /// `None`: the vendor is left alone now.
     pub(super) fn pass(&self) -> Option<Pass<'_>> {
         let mut state = self.state();
-        let Some(until) = state.open_until else { return Some(Pass { breaker: self, tries: false }) };
-        if state.trying || Instant::now() < until {
+        if state.is_open() {
             return None;
         }
-        state.trying = true;
-        Some(Pass { breaker: self, tries: true })
+        state.trying = state.open_until.is_some();
+        Some(Pass { breaker: self, tries: state.trying })
+    }
+
+    /// Nobody would get a pass now.
+    pub(super) fn is_open(&self) -> bool {
+        self.state().is_open()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

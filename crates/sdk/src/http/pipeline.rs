@@ -48,6 +48,10 @@ impl Http {
         pace: Option<(&'static str, Limits)>,
         exchange: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
+        // Nobody waits for permission to send what would not be sent.
+        if self.connection.breaker.is_open() {
+            return Err(Failure { error: self.paused(), repeat: false });
+        }
         let permission = self.connection.permission(pace, self.call.deadline).await;
         let _place = permission.map_err(|error| Failure { error, repeat: false })?;
         let Some(pass) = self.connection.breaker.pass() else {

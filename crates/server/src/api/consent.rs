@@ -202,8 +202,8 @@ fn write_box(asked: &[Scope], own: &[Scope]) -> String {
     if !own.contains(&Scope::Write) {
         return paragraph("It also asks to change things. You only look here, so it will only look too.");
     }
-    "<p><label><input type=\"checkbox\" name=\"write\" value=\"yes\" checked> Change and send things, as far as the \
-     rules allow; what they do not allow waits for a person</label></p>"
+    "<p><label><input type=\"checkbox\" name=\"write\" value=\"yes\" checked> Change, send and delete things, as far \
+     as the rules allow; what they do not allow waits for a person</label></p>"
         .into()
 }
 

@@ -90,3 +90,19 @@ fn tests(path: &Path) -> bool {
     let text = path.extension().filter(|end| *end == "rs").map(|_| read(path)).unwrap_or_default();
     ["#[test]", "#[tokio::test", "fuzz_target!"].iter().any(|mark| text.contains(mark))
 }
+
+/// How many operations of the vendors there are, to the next hundred.
+#[test]
+fn the_operations_are_as_many_as_is_said() {
+    let vendors = std::fs::read_dir(root().join("crates/connectors/src")).unwrap();
+    let tables = vendors.map(|vendor| vendor.unwrap().path().join("operations.txt")).filter(|table| table.exists());
+    let callable = |line: &&str| {
+        let effect = line.split('|').nth(1).map(str::trim);
+        !line.starts_with('#') && effect.is_some_and(|effect| effect != "refused")
+    };
+    let operations: usize = tables.map(|table| read(&table).lines().filter(callable).count()).sum();
+    let said = format!("some {}", (operations + 50) / 100 * 100);
+    for document in ["README.md", "CHANGELOG.md"] {
+        assert!(read(&root().join(document)).contains(&said), "{document}: there are {operations}");
+    }
+}

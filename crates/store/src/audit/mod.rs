@@ -15,8 +15,8 @@ use sea_orm::{Condition, ExprTrait, Iterable, QueryOrder, QuerySelect, QueryTrai
 
 use crate::chain::Hash;
 use crate::entities::{api_calls, audit_events, audit_writers, tool_executions};
-use crate::sql::{decode_cursor, encode_cursor};
-use crate::{Result, StoreError, System, Tenant, micros};
+use crate::pages::{Page, newest};
+use crate::{Result, System, Tenant, micros};
 
 /// A writer and where its chain ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +43,6 @@ pub struct ExecutionFilter {
     pub text: Option<String>,
 }
 
-/// Rows, newest first, and how to ask for the next ones.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page<T> {
-    pub rows: Vec<T>,
-    pub next: Option<String>,
-}
-
 /// Calls, newest first, without what was answered: that may be 100 kB a call, and [`get`] has it. The cost depends on
 /// the page, not on the size of the table, as long as the filter is not rare.
 pub async fn list(
@@ -62,16 +55,8 @@ pub async fn list(
     let columns = Column::iter().filter(|column| !matches!(column, Column::Response));
     let mut query = Entity::find().select_only().columns(columns).expr_as(Expr::cust("NULL"), "response");
     query = query.filter(Column::TenantId.eq(tenant.id())).filter(conditions(filter));
-    if let Some(cursor) = cursor {
-        let (at, id) = decode_cursor(cursor)?;
-        let id = Uuid::parse_str(&id).map_err(|_| StoreError::Cursor(cursor.to_owned()))?;
-        query = query
-            .filter(Column::Timestamp.lte(at))
-            .filter(Condition::any().add(Column::Timestamp.lt(at)).add(Column::Id.lt(id)));
-    }
-    let query = query.order_by_desc(Column::Timestamp).order_by_desc(Column::Id).limit(limit + 1);
-    let rows = query.all(&tenant.read()).await?;
-    Ok(page(rows, limit, |row| encode_cursor(row.timestamp, &row.id.to_string())))
+    let place = |row: &tool_executions::Model| (row.timestamp, row.id);
+    newest(tenant, query, (Column::Timestamp, Column::Id), place, (limit, cursor)).await
 }
 
 fn conditions(filter: &ExecutionFilter) -> Condition {
@@ -106,13 +91,6 @@ fn like(text: &str) -> String {
     format!("%{}%", text.to_lowercase().replace(['%', '_'], ""))
 }
 
-pub(crate) fn page<T>(mut rows: Vec<T>, limit: u64, cursor: impl Fn(&T) -> String) -> Page<T> {
-    let more = rows.len() as u64 > limit;
-    rows.truncate(limit as usize);
-    let next = if more { rows.last().map(cursor) } else { None };
-    Page { rows, next }
-}
-
 /// One call.
 pub async fn get(tenant: &Tenant, id: Uuid) -> Result<Option<tool_executions::Model>> {
     use tool_executions::{Column, Entity};
@@ -143,16 +121,8 @@ pub async fn events(
     use audit_events::{Column, Entity};
     let mut query = Entity::find().filter(Column::TenantId.eq(tenant.id()));
     query = query.apply_if(event, |query, event| query.filter(Column::Event.eq(event)));
-    if let Some(cursor) = cursor {
-        let (at, id) = decode_cursor(cursor)?;
-        let id = Uuid::parse_str(&id).map_err(|_| StoreError::Cursor(cursor.to_owned()))?;
-        query = query
-            .filter(Column::Timestamp.lte(at))
-            .filter(Condition::any().add(Column::Timestamp.lt(at)).add(Column::Id.lt(id)));
-    }
-    let query = query.order_by_desc(Column::Timestamp).order_by_desc(Column::Id).limit(limit + 1);
-    let rows = query.all(&tenant.read()).await?;
-    Ok(page(rows, limit, |row| encode_cursor(row.timestamp, &row.id.to_string())))
+    let place = |row: &audit_events::Model| (row.timestamp, row.id);
+    newest(tenant, query, (Column::Timestamp, Column::Id), place, (limit, cursor)).await
 }
 
 /// Intents from `since` to `before` without a record of their call: the outcome of these effects is unknown.

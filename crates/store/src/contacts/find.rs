@@ -3,7 +3,7 @@ use sea_orm::prelude::*;
 use sea_orm::{FromQueryResult, QueryResult};
 
 use super::{ContactRow, rank, rows, search};
-use crate::audit::{Page, page};
+use crate::pages::{Page, page};
 use crate::sql::{Sql, decode_cursor};
 use crate::{Result, StoreError, Tenant};
 

@@ -16,12 +16,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::*;
-use sea_orm::{Condition, FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{FromQueryResult, QueryTrait};
 
-use crate::audit::{Page, page};
 pub use crate::entities::runs::Model as Run;
 use crate::entities::runs::{Column, Entity, RunState};
-use crate::sql::{Sql, decode_cursor, encode_cursor};
+use crate::pages::{Page, newest};
+use crate::sql::Sql;
 use crate::{Result, StoreError, System, Tenant, Tx, micros};
 
 /// What is to be run.
@@ -110,21 +110,13 @@ pub struct RunFilter {
 
 /// Runs, newest first.
 pub async fn list(tenant: &Tenant, filter: &RunFilter, limit: u64, cursor: Option<&str>) -> Result<Page<Run>> {
-    let mut query = Entity::find()
+    let query = Entity::find()
         .filter(Column::TenantId.eq(tenant.id()))
         .apply_if(filter.kind.as_deref(), |query, kind| query.filter(Column::Kind.eq(kind)))
         .apply_if(filter.state, |query, state| query.filter(Column::State.eq(state)))
         .apply_if(filter.parent_id, |query, parent| query.filter(Column::ParentId.eq(parent)));
-    if let Some(cursor) = cursor {
-        let (at, id) = decode_cursor(cursor)?;
-        let id = Uuid::parse_str(&id).map_err(|_| StoreError::Cursor(cursor.to_owned()))?;
-        query = query
-            .filter(Column::CreatedAt.lte(at))
-            .filter(Condition::any().add(Column::CreatedAt.lt(at)).add(Column::Id.lt(id)));
-    }
-    let query = query.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id).limit(limit + 1);
-    let rows = query.all(&tenant.read()).await?;
-    Ok(page(rows, limit, |row| encode_cursor(row.created_at, &row.id.to_string())))
+    let place = |row: &Run| (row.created_at, row.id);
+    newest(tenant, query, (Column::CreatedAt, Column::Id), place, (limit, cursor)).await
 }
 
 /// How many runs are in each state.

@@ -69,7 +69,7 @@ fn granted(token: &IssuedToken, consent: &ConsentRecord, person: &Person, client
     let holds = |name: &str| token.scope.contains(name);
     let scopes = SCOPES.iter().filter(|(name, scope)| holds(name) && theirs.contains(scope)).map(|(_, scope)| *scope);
     let mut scopes: Vec<Scope> = scopes.collect();
-    // Who may change things may also ask to destroy some; that always waits for a person.
+    // Who may change things may also ask to destroy some; that waits for a person, unless a rule names it.
     if scopes.contains(&Scope::Write) {
         scopes.push(Scope::Destroy);
     }
