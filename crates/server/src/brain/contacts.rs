@@ -233,7 +233,7 @@ fn limit(asked: Option<u32>, question: &Question) -> u64 {
 }
 
 /// Words bring the best matches first; where another order was asked for, the matches are put in it.
-async fn sorted(tenant: &Tenant, filter: &Filter, order: Order, limit: u64) -> Result<store::audit::Page<ContactRow>> {
+async fn sorted(tenant: &Tenant, filter: &Filter, order: Order, limit: u64) -> Result<store::pages::Page<ContactRow>> {
     let mut page = rows::find(tenant, filter, MATCHES, None).await.map_err(unavailable)?;
     match order {
         Order::Latest => page.rows.sort_by_key(|row| std::cmp::Reverse(row.created_at)),
