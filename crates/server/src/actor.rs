@@ -157,12 +157,16 @@ pub const OAUTH: &str = "oauth:";
 /// The tenant of an installation for a single business, and of who runs an installation for several.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// Who is at the machine itself has neither a key nor an account.
+const STDIO: &str = "stdio";
+const TERMINAL: &str = "terminal";
+
 impl Actor {
     /// The agent that the machine's owner started over stdio.
     pub fn stdio() -> Actor {
         Actor {
             kind: ActorKind::Agent,
-            id: "stdio".into(),
+            id: STDIO.into(),
             name: "local agent".into(),
             behalf_of: None,
             tenant: DEFAULT_TENANT.into(),
@@ -196,7 +200,7 @@ impl Actor {
 
     /// The person at the machine's terminal.
     pub fn terminal() -> Actor {
-        let person = Actor::person("terminal", "machine owner", DEFAULT_TENANT, Role::Owner);
+        let person = Actor::person(TERMINAL, "machine owner", DEFAULT_TENANT, Role::Owner);
         // Who has the machine has the database.
         Actor { second_factor: true, door: Door::Cli, ..person }
     }
@@ -229,6 +233,11 @@ impl Actor {
     pub fn of_record(record: &serde_json::Value, tenant: &str) -> Option<Actor> {
         let actor: Actor = serde::Deserialize::deserialize(record).ok()?;
         Some(Actor { tenant: tenant.into(), scopes: vec![Scope::Read, Scope::Write, Scope::Destroy], ..actor })
+    }
+
+    /// Whether it is at the machine itself.
+    pub fn is_local(&self) -> bool {
+        [STDIO, TERMINAL].contains(&self.id.as_str())
     }
 
     /// The same caller, of another business.

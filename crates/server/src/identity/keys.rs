@@ -136,8 +136,8 @@ pub async fn revoke(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
 
 async fn end(app: &Arc<App>, by: &Actor, id: Uuid) -> Result<bool> {
     let tenant = app.store.tenant(&by.tenant);
-    let keys = api_keys::list(&tenant).await.map_err(crate::unavailable)?;
-    if !keys.iter().any(|key| key.id == id && key.revoked_at.is_none()) {
+    let found = api_keys::get(&tenant, id).await.map_err(crate::unavailable)?;
+    if found.is_none_or(|key| key.revoked_at.is_some()) {
         return Ok(false);
     }
     app.audit.event(&by.tenant, "key_revoked", None, by, &json!({"key": id})).await?;
@@ -277,7 +277,12 @@ async fn insert(app: &Arc<App>, tenant: &str, (id, key): (Uuid, &str), new: &New
 
 fn is_valid(row: &Model, hash: &str, now: DateTime<Utc>) -> bool {
     let same: bool = row.hash.as_bytes().ct_eq(hash.as_bytes()).into();
-    same && row.revoked_at.is_none() && row.expires_at.is_none_or(|at| at > now)
+    same && is_good(row, now)
+}
+
+/// Neither revoked nor over.
+pub(super) fn is_good(key: &Model, now: DateTime<Utc>) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now)
 }
 
 fn actor(row: &Model) -> Actor {

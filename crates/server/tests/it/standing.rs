@@ -69,15 +69,20 @@ async fn what_people_and_their_clients_asked_for_falls_with_them() {
                 assert_eq!(status, 200, "{changed}");
                 refused(&server, asked["data"]["approval_id"].as_str().unwrap().parse().unwrap(), because).await;
             }
-            // A client whose consent is gone.
-            let client = json!({"kind": "agent", "id": "oauth:gone", "name": "a client", "door": "mcp",
+            // A client whose consent is gone, and callers of whom nothing is known.
+            let of_client = json!({"kind": "agent", "id": "oauth:gone", "name": "a client", "door": "mcp",
                 "behalf_of": Uuid::now_v7()});
-            let client = Actor::of_record(&client, "default").unwrap();
-            let request = Request::new("gohighlevel.add_tags", tag(&server).await);
-            let Outcome::Pending(pending) = calls::call(app, &client, request).await.unwrap().outcome else {
-                panic!("it was not asked about")
-            };
-            refused(&server, pending.id, "cut off").await;
+            let of_nobody = |kind: &str| json!({"kind": kind, "id": "nobody", "name": "nobody", "door": "rest"});
+            for (caller, because) in
+                [(of_client, "cut off"), (of_nobody("agent"), "revoked"), (of_nobody("person"), "may not any more")]
+            {
+                let caller = Actor::of_record(&caller, "default").unwrap();
+                let request = Request::new("gohighlevel.add_tags", tag(&server).await);
+                let Outcome::Pending(pending) = calls::call(app, &caller, request).await.unwrap().outcome else {
+                    panic!("it was not asked about")
+                };
+                refused(&server, pending.id, because).await;
+            }
         },
     )
     .await;
